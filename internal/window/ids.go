@@ -1,0 +1,54 @@
+package window
+
+import "strings"
+
+// Workflow ids and task queues. They are the coordination mechanism of the
+// pipeline: Temporal lets at most one workflow of an id exist, so whoever names
+// the same window, shard or token meets the same workflow. No other place may
+// put such a name together.
+
+// StreamReaderID is the workflow id of the one StreamReader of a pipeline.
+func StreamReaderID(pipeline string) string { return pipeline + "/stream" }
+
+// ShardReaderID is the workflow id of the reader of one shard.
+func ShardReaderID(pipeline, shardID string) string {
+	return pipeline + "/shard/" + ShortShard(shardID)
+}
+
+// FlushWindowID is the workflow id of the window that begins at first. Every
+// poller of the shard that cuts a window there, wherever it ends its cut, asks
+// for this id; Temporal accepts one of them.
+func FlushWindowID(pipeline, shardID string, first SequenceNumber) string {
+	return pipeline + "/flush/" + ShortShard(shardID) + "/" + first.Short()
+}
+
+// TokenKeeperID is the workflow id of the one workflow that refreshes the
+// pipeline's token.
+func TokenKeeperID(pipeline string) string { return pipeline + "/token" }
+
+// StarterQueue is the task queue of the starter processes: activities that talk
+// to Kinesis.
+func StarterQueue(pipeline string) string { return pipeline + "/starter" }
+
+// WorkerQueue is the task queue of the worker processes: all workflows, and the
+// activities that format and deliver.
+func WorkerQueue(pipeline string) string { return pipeline + "/worker" }
+
+// shardIDPrefix and shardIDDigits describe the shard ids that Kinesis hands out.
+const (
+	shardIDPrefix = "shardId-"
+	shardIDDigits = 12
+)
+
+// ShortShard is a lossless short form of a shard id for ids and displays:
+// "shardId-000000000012" becomes "12". An id of another form is kept whole.
+func ShortShard(shardID string) string {
+	digits, ok := strings.CutPrefix(shardID, shardIDPrefix)
+	if !ok || len(digits) != shardIDDigits || strings.Trim(digits, "0123456789") != "" {
+		return shardID
+	}
+	if short := strings.TrimLeft(digits, "0"); short != "" {
+		return short
+	}
+	return "0"
+}
