@@ -1,0 +1,143 @@
+// Package config holds the settings of the starter and of the worker.
+//
+// A setting has one name in two spellings: LOGPIPE_WINDOW_MAX_AGE in the
+// environment is window_max_age in the YAML file. [Load] takes the defaults,
+// puts the file over them and the environment over the file, and reports every
+// fault of both in one error. How to reach AWS and Temporal is not in here: their
+// SDKs read their own variables.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Config is the complete set of settings. The zero value is of no use: start from
+// [Default] or [Load], and call [Config.Validate] after changing a field.
+type Config struct {
+	// Pipeline names this pipeline. Every workflow id begins with it, so two
+	// pipelines in one Temporal namespace need two names.
+	Pipeline string
+	// Stream is the Kinesis data stream to read, by name or ARN.
+	Stream string
+	// StartPosition is where the chain of windows of a shard begins. It counts only
+	// the first time that a shard is read.
+	StartPosition StartPosition
+	// StageURL is the blob store of raw windows and formatted batches.
+	StageURL string
+
+	// WindowMaxAge is how long the first record of a window waits for others.
+	WindowMaxAge time.Duration
+	// WindowMaxBytes limits the record data of a window, counted as Kinesis stores it.
+	WindowMaxBytes ByteSize
+	// WindowMaxRecords limits the Kinesis records of a window.
+	WindowMaxRecords int
+
+	// BatchMaxBytes limits the body of one delivery request, counted as sent.
+	BatchMaxBytes ByteSize
+	// BatchMaxEvents limits the events in one delivery request.
+	BatchMaxEvents int
+
+	// DestinationURL is where batches are posted to.
+	DestinationURL string
+	// DestinationTimeout limits one delivery request, from dialling to the last byte
+	// of the answer.
+	DestinationTimeout time.Duration
+	// DeliveryConcurrency is how many batches of one window are delivered at once.
+	DeliveryConcurrency int
+
+	// TokenURL is the OAuth 2.0 token endpoint (client credentials grant).
+	TokenURL string
+	// TokenParameter is the SSM parameter that caches the access token.
+	TokenParameter string
+	// ClientID identifies the pipeline to the token endpoint.
+	ClientID string
+	// ClientSecretParameter is the SSM parameter that holds the client secret.
+	ClientSecretParameter string
+	// TokenScope is the scope to ask for, empty for the endpoint's default.
+	TokenScope string
+	// TokenRefreshAhead is how long before its expiry a token is replaced. Half of
+	// the token's life is the most that is used.
+	TokenRefreshAhead time.Duration
+
+	// PollLease is how long one PollShard activity keeps a shard before it hands it back.
+	PollLease time.Duration
+	// HeartbeatTimeout is how long a long-running activity may be silent before its
+	// process counts as gone and another takes over.
+	HeartbeatTimeout time.Duration
+	// MaxShards is how many shards one starter polls at once.
+	MaxShards int
+	// WorkerActivities is how many activities one worker runs at once; 0 stands for
+	// [ActivitiesPerCore] for each core.
+	WorkerActivities int
+
+	// LogLevel is the least severe level that is logged.
+	LogLevel slog.Level
+
+	// origins tells where a setting was given, for the sake of error messages.
+	origins map[string]origin
+}
+
+// ActivitiesPerCore is how many activities a worker runs for each core when
+// [Config.WorkerActivities] is 0. They mostly wait for other services, so they
+// outnumber the cores.
+const ActivitiesPerCore = 16
+
+// Default returns the settings that hold where nothing else is said. The required
+// ones are empty in it.
+func Default() Config {
+	return Config{
+		Pipeline:            "logpipe",
+		StartPosition:       TrimHorizon(),
+		WindowMaxAge:        60 * time.Second,
+		WindowMaxBytes:      1 * MB,
+		WindowMaxRecords:    10_000,
+		BatchMaxBytes:       1 * MB,
+		BatchMaxEvents:      5_000,
+		DestinationTimeout:  30 * time.Second,
+		DeliveryConcurrency: 4,
+		TokenRefreshAhead:   60 * time.Second,
+		PollLease:           5 * time.Minute,
+		HeartbeatTimeout:    15 * time.Second,
+		MaxShards:           256,
+		LogLevel:            slog.LevelInfo,
+	}
+}
+
+// LogValue lists every setting under its YAML key. Credentials that somebody put
+// into a URL are masked.
+func (c Config) LogValue() slog.Value {
+	attrs := make([]slog.Attr, 0, len(settings))
+	for _, s := range settings {
+		attrs = append(attrs, slog.String(s.Key, s.shown(s.value(&c))))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// origin is where a setting was given.
+type origin struct {
+	file string // empty: the environment
+	line int
+}
+
+// name spells a setting the way its user did: as a key of the file, or else as an
+// environment variable.
+func (c *Config) name(key string) string {
+	if o := c.origins[key]; o.file != "" {
+		return fmt.Sprintf("%s (%s:%d)", key, o.file, o.line)
+	}
+	return envName(key)
+}
+
+const (
+	envPrefix = "LOGPIPE_"
+	fileKey   = "config"
+
+	// FileVariable is the environment variable that names the settings file where
+	// no flag does.
+	FileVariable = "LOGPIPE_CONFIG"
+)
+
+func envName(key string) string { return envPrefix + strings.ToUpper(key) }

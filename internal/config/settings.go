@@ -1,0 +1,215 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Setting describes one setting to people.
+type Setting struct {
+	// Key is the name in the YAML file.
+	Key string
+	// Default is the value where none is given, empty where there is none.
+	Default string
+	// RequiredBy are the roles that do not start without it.
+	RequiredBy Role
+	// Example is a valid value of a setting that has no default.
+	Example string
+	// Lowest and Highest are the limits of a value, empty where there are none.
+	Lowest, Highest string
+	// Meaning is one sentence or two in Markdown.
+	Meaning string
+}
+
+// Env is the name of the setting in the environment.
+func (s Setting) Env() string { return envName(s.Key) }
+
+// Describe lists all settings in the order of the documentation.
+func Describe() []Setting {
+	list := make([]Setting, len(settings))
+	defaults := Default()
+	for i, s := range settings {
+		list[i] = s.Setting
+		list[i].Default = s.value(&defaults)
+	}
+	return list
+}
+
+// setting ties a [Setting] to its field of [Config] and to the rules for its value.
+type setting struct {
+	Setting
+	// field points to the field, for the decoder.
+	field func(*Config) any
+	// value is the field as text. Only a string setting that is not set gives "".
+	value func(*Config) string
+	// check says what is wrong with the field's value.
+	check func(*Config) error
+	// shown masks what must not be printed of a value.
+	shown func(string) string
+}
+
+// define makes a setting of the field that at returns.
+func define[T any](at func(*Config) *T, check func(T) error, describe Setting) setting {
+	return setting{
+		Setting: describe,
+		field:   func(c *Config) any { return at(c) },
+		value:   func(c *Config) string { return formatValue(*at(c)) },
+		check:   func(c *Config) error { return check(*at(c)) },
+		shown:   func(text string) string { return text },
+	}
+}
+
+// defineRange is define for values from low to high.
+func defineRange[T cmp.Ordered](at func(*Config) *T, low, high T, describe Setting) setting {
+	describe.Lowest, describe.Highest = formatValue(low), formatValue(high)
+	return define(at, func(value T) error {
+		if value < low || value > high {
+			return fmt.Errorf("is out of range: use %s to %s", describe.Lowest, describe.Highest)
+		}
+		return nil
+	}, describe)
+}
+
+// defineURL is define for text that may hold credentials by mistake.
+func defineURL(at func(*Config) *string, check func(string) error, describe Setting) setting {
+	s := define(at, check, describe)
+	s.shown = redactURL
+	return s
+}
+
+// defineSensitive is define for text that is likely to be mistaken for a secret:
+// a value that is refused is not shown.
+func defineSensitive(at func(*Config) *string, check func(string) error, describe Setting) setting {
+	s := define(at, check, describe)
+	s.shown = func(string) string { return redacted }
+	return s
+}
+
+// anyValue is the check of types that cannot hold a wrong value.
+func anyValue[T any](T) error { return nil }
+
+func formatValue(value any) string {
+	switch v := value.(type) {
+	case time.Duration:
+		return formatDuration(v)
+	case slog.Level:
+		return strings.ToLower(v.String())
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+const bothRoles = RoleStarter | RoleWorker
+
+// settings is the one list that loading, validation and documentation go by.
+var settings = []setting{
+	define(func(c *Config) *string { return &c.Pipeline }, checkPipeline, Setting{
+		Key:     "pipeline",
+		Meaning: "Name of the pipeline, first part of every workflow id. Two pipelines in one Temporal namespace need two names: 1 to 64 of `a-z`, `0-9` and `-`.",
+	}),
+	define(func(c *Config) *string { return &c.Stream }, checkStream, Setting{
+		Key:        "stream",
+		RequiredBy: RoleStarter,
+		Example:    "api-logs",
+		Meaning:    "Kinesis data stream to read, by name or by ARN.",
+	}),
+	define(func(c *Config) *StartPosition { return &c.StartPosition }, anyValue[StartPosition], Setting{
+		Key:     "start_position",
+		Meaning: "Where to begin on a shard that was never read: `TRIM_HORIZON`, `LATEST`, or an RFC 3339 time.",
+	}),
+	defineURL(func(c *Config) *string { return &c.StageURL }, checkStageURL, Setting{
+		Key:        "stage_url",
+		RequiredBy: bothRoles,
+		Example:    "s3://my-bucket?region=eu-central-1&prefix=logpipe/",
+		Meaning:    "Blob store for windows and batches: `s3://bucket?prefix=path/`, `file:///directory` or `mem://`.",
+	}),
+	defineRange(func(c *Config) *time.Duration { return &c.WindowMaxAge }, 100*time.Millisecond, time.Hour, Setting{
+		Key:     "window_max_age",
+		Meaning: "A window is closed when its first record has waited this long.",
+	}),
+	defineRange(func(c *Config) *ByteSize { return &c.WindowMaxBytes }, 1*KB, 64*MiB, Setting{
+		Key:     "window_max_bytes",
+		Meaning: "A window is closed when it holds this much record data, counted as Kinesis stores it (compressed).",
+	}),
+	defineRange(func(c *Config) *int { return &c.WindowMaxRecords }, 1, 1_000_000, Setting{
+		Key:     "window_max_records",
+		Meaning: "A window is closed when it holds this many Kinesis records.",
+	}),
+	defineRange(func(c *Config) *ByteSize { return &c.BatchMaxBytes }, 1*KB, 64*MiB, Setting{
+		Key:     "batch_max_bytes",
+		Meaning: "Largest body of one delivery request, in bytes of JSON.",
+	}),
+	defineRange(func(c *Config) *int { return &c.BatchMaxEvents }, 1, 1_000_000, Setting{
+		Key:     "batch_max_events",
+		Meaning: "Most events in one delivery request.",
+	}),
+	defineURL(func(c *Config) *string { return &c.DestinationURL }, checkEndpointURL, Setting{
+		Key:        "destination_url",
+		RequiredBy: RoleWorker,
+		Example:    "https://analytics.example.com/v1/events",
+		Meaning:    "Where batches are posted to: an `https` URL, or `http` on a trusted network, where the token travels unprotected.",
+	}),
+	defineRange(func(c *Config) *time.Duration { return &c.DestinationTimeout }, 100*time.Millisecond, 10*time.Minute, Setting{
+		Key:     "destination_timeout",
+		Meaning: "Limit of one delivery request, from dialling to the last byte of the answer.",
+	}),
+	defineRange(func(c *Config) *int { return &c.DeliveryConcurrency }, 1, 256, Setting{
+		Key:     "delivery_concurrency",
+		Meaning: "Batches of one window that are delivered at once.",
+	}),
+	defineURL(func(c *Config) *string { return &c.TokenURL }, checkEndpointURL, Setting{
+		Key:        "token_url",
+		RequiredBy: RoleWorker,
+		Example:    "https://login.example.com/oauth2/token",
+		Meaning:    "OAuth 2.0 token endpoint, asked with the client credentials grant.",
+	}),
+	define(func(c *Config) *string { return &c.TokenParameter }, checkTokenParameter, Setting{
+		Key:        "token_parameter",
+		RequiredBy: RoleWorker,
+		Example:    "/logpipe/access-token",
+		Meaning:    "Name of the SSM parameter (SecureString) that caches the access token. The pipeline creates and overwrites it.",
+	}),
+	define(func(c *Config) *string { return &c.ClientID }, checkClientID, Setting{
+		Key:        "client_id",
+		RequiredBy: RoleWorker,
+		Example:    "logpipe",
+		Meaning:    "Client id for the token endpoint.",
+	}),
+	defineSensitive(func(c *Config) *string { return &c.ClientSecretParameter }, checkSecretParameter, Setting{
+		Key:        "client_secret_parameter",
+		RequiredBy: RoleWorker,
+		Example:    "/logpipe/client-secret",
+		Meaning:    "Name or ARN of the SSM parameter that holds the client secret, `:version` or `:label` may follow a name. The secret itself is never a setting.",
+	}),
+	define(func(c *Config) *string { return &c.TokenScope }, checkScope, Setting{
+		Key:     "token_scope",
+		Meaning: "Scopes to ask for, separated by spaces; none if empty.",
+	}),
+	defineRange(func(c *Config) *time.Duration { return &c.TokenRefreshAhead }, 0, 24*time.Hour, Setting{
+		Key:     "token_refresh_ahead",
+		Meaning: "A token is replaced this long before it expires, though never before half of its life is over.",
+	}),
+	defineRange(func(c *Config) *time.Duration { return &c.PollLease }, time.Second, 24*time.Hour, Setting{
+		Key:     "poll_lease",
+		Meaning: "A starter hands a shard back after this time, so that load moves to starters that joined since.",
+	}),
+	defineRange(func(c *Config) *time.Duration { return &c.HeartbeatTimeout }, time.Second, 10*time.Minute, Setting{
+		Key:     "heartbeat_timeout",
+		Meaning: "A process that has been silent this long counts as gone, and another one takes over its shards and deliveries.",
+	}),
+	defineRange(func(c *Config) *int { return &c.MaxShards }, 1, 10_000, Setting{
+		Key:     "max_shards",
+		Meaning: "Shards that one starter polls at once.",
+	}),
+	defineRange(func(c *Config) *int { return &c.WorkerActivities }, 0, 10_000, Setting{
+		Key:     "worker_activities",
+		Meaning: fmt.Sprintf("Activities that one worker runs at once; 0 means %d for each core.", ActivitiesPerCore),
+	}),
+	define(func(c *Config) *slog.Level { return &c.LogLevel }, anyValue[slog.Level], Setting{
+		Key:     "log_level",
+		Meaning: "Least severe level to log: `debug`, `info`, `warn` or `error`.",
+	}),
+}

@@ -1,0 +1,297 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func valid(t *testing.T) Config {
+	t.Helper()
+	return mustLoad(t, RoleStarter|RoleWorker, "", required())
+}
+
+func TestValidateOfChangedSettings(t *testing.T) {
+	t.Parallel()
+	c := Default()
+	if err := c.Validate(RoleNone); err != nil {
+		t.Errorf("the defaults are not valid: %v", err)
+	}
+	c.Pipeline = ""
+	c.WindowMaxAge = time.Millisecond
+	err := c.Validate(RoleNone)
+	if err == nil {
+		t.Fatal("want an error")
+	}
+	wantLines(t, strings.Split(err.Error(), "\n"),
+		`LOGPIPE_PIPELINE: "" is no name for a pipeline: use 1 to 64 of a-z, 0-9 and -, not beginning with -`,
+		`LOGPIPE_WINDOW_MAX_AGE: "1ms" is out of range: use 100ms to 1h`)
+}
+
+// What a setting holds after a change is checked and shown, not what was loaded.
+func TestValidateAfterLoad(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, RoleStarter, "", required("LOGPIPE_MAX_SHARDS=5"))
+	c.MaxShards = 0
+	err := c.Validate(RoleStarter)
+	if want := `LOGPIPE_MAX_SHARDS: "0" is out of range: use 1 to 10000`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestValidateValues(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		key, value string
+		problem    string // a part of the fault, "" if the value is right
+	}{
+		{"pipeline", "a", ""},
+		{"pipeline", "0-a-", ""},
+		{"pipeline", strings.Repeat("a", 64), ""},
+		{"pipeline", strings.Repeat("a", 65), "is no name for a pipeline"},
+		{"pipeline", "-a", "not beginning with -"},
+		{"pipeline", "a/b", "is no name for a pipeline"},
+		{"pipeline", "a\n", "is no name for a pipeline"},
+
+		{"stream", "Api_logs.v2-x", ""},
+		{"stream", strings.Repeat("s", 129), "is no stream name"},
+		{"stream", "api logs", "is no stream name"},
+		{"stream", "arn:aws-cn:kinesis:cn-north-1:123456789012:stream/a", ""},
+		{"stream", "arn:aws-us-gov:kinesis:us-gov-west-1:123456789012:stream/a", ""},
+		{"stream", "arn:aws:kinesis:eu-central-1:123456789012:stream/", "is not the ARN of a Kinesis data stream"},
+		{"stream", "arn:aws:firehose:eu-central-1:123456789012:stream/a", "is not the ARN of a Kinesis data stream"},
+
+		{"start_position", "TRIM_HORIZON", ""},
+		{"start_position", "LATEST", ""},
+		{"start_position", "2026-01-31T15:04:05+02:00", ""},
+		{"start_position", "2026-01-31T15:04:05", "a time with its zone"},
+		{"start_position", "2026-01-31", "is no start position"},
+		{"start_position", "latest", "is no start position"},
+
+		{"stage_url", "s3://bucket", ""},
+		{"stage_url", "s3://bucket/", ""},
+		{"stage_url", "s3://bucket?region=eu-central-1&prefix=logpipe/", ""},
+		{"stage_url", "s3://", "names no bucket"},
+		{"stage_url", "s3:///prefix", "names no bucket"},
+		{"stage_url", "s3://bucket/logpipe", "write s3://BUCKET?prefix=PATH/ instead"},
+		{"stage_url", "s3://key:hunter2@bucket", "holds credentials"},
+		{"stage_url", "file:///var/lib/logpipe?create_dir=true", ""},
+		{"stage_url", "file://var/lib/logpipe", "with three slashes"},
+		{"stage_url", "file://./stage", "with three slashes"},
+		{"stage_url", "file://", "names no directory"},
+		{"stage_url", "mem://", ""},
+		{"stage_url", "mem://name", "has no name"},
+		{"stage_url", "gs://bucket", `the unknown scheme "gs"`},
+		{"stage_url", "/var/lib/logpipe", "is no URL"},
+		{"stage_url", "s3://bucket#x", "behind #"},
+
+		{"window_max_age", "100ms", ""},
+		{"window_max_age", "99ms", "use 100ms to 1h"},
+		{"window_max_age", "61m", "use 100ms to 1h"},
+		{"window_max_age", "-5s", "use 100ms to 1h"},
+		{"window_max_age", "1.5m", ""},
+		{"window_max_age", "one minute", "is not a duration"},
+		{"window_max_bytes", "1kB", ""},
+		{"window_max_bytes", "999", "use 1kB to 64MiB"},
+		{"window_max_bytes", "1GB", "use 1kB to 64MiB"},
+		{"window_max_bytes", "lots", "is not a byte size"},
+		{"window_max_bytes", "5 lots", `the unknown unit "lots"`},
+		{"window_max_records", "1", ""},
+		{"window_max_records", "0", "use 1 to 1000000"},
+		{"window_max_records", "1e3", "is not a whole number"},
+		{"window_max_records", "99999999999999999999", "is not a whole number"},
+		{"batch_max_bytes", "64MiB", ""},
+		{"batch_max_bytes", "-1", "is negative"},
+		{"batch_max_events", "0x10", "is not a whole number"},
+
+		{"destination_url", "http://[::1]:8080/ingest?v=2", ""},
+		{"destination_url", "https://analytics.example.com", ""},
+		{"destination_url", "analytics.example.com/events", "must begin with a scheme"},
+		{"destination_url", "https://", "has no host"},
+		{"destination_url", "https:///events", "has no host"},
+		{"destination_url", "https://:443/events", "has no host"},
+		{"destination_url", "https://hunter2@analytics.example.com", "holds credentials"},
+		{"destination_url", "https://user:hun/ter2@analytics.example.com", "is no URL that can be read"},
+		{"destination_url", "https://analytics.example.com/a b%zz?key=hunter2", "is no URL that can be read"},
+		{"destination_url", "user:hunter2@analytics.example.com", "is no URL"},
+		{"destination_url", "https://analytics.example.com/#x", "behind #"},
+		{"destination_url", "ftp://analytics.example.com?token=hunter2", `has the scheme "ftp"`},
+		{"destination_timeout", "1ms", "use 100ms to 10m"},
+		{"delivery_concurrency", "0", "use 1 to 256"},
+
+		{"token_url", "https://login.example.com/oauth2/token", ""},
+		{"token_url", "login", "is no URL"},
+		{"token_parameter", "token", ""},
+		{"token_parameter", "/a/b_c/d.e-f", ""},
+		{"token_parameter", "a/b", "begin with /"},
+		{"token_parameter", "/a//b", "is no name of an SSM parameter"},
+		{"token_parameter", "/a/", "is no name of an SSM parameter"},
+		{"token_parameter", "/", "is no name of an SSM parameter"},
+		{"token_parameter", "/aws/token", "begins with aws or ssm"},
+		{"token_parameter", "AWSToken", "begins with aws or ssm"},
+		{"token_parameter", "/ssm-token", "begins with aws or ssm"},
+		{"token_parameter", "/laws/token", ""},
+		{"token_parameter", "token:3", "is no name of an SSM parameter"},
+		{"token_parameter", "arn:aws:ssm:eu-central-1:123456789012:parameter/token", "is an ARN"},
+		{"token_parameter", strings.Repeat("/a", 15), ""},
+		{"token_parameter", strings.Repeat("/a", 16), "use at most 15"},
+		{"token_parameter", strings.Repeat("a", 1012), "use at most 1011"},
+		{"client_id", "some client", ""},
+		{"client_id", "cliënt", "visible ASCII"},
+		{"client_secret_parameter", "/logpipe/secret:3", ""},
+		{"client_secret_parameter", "/logpipe/secret:current", ""},
+		{"client_secret_parameter", "/logpipe/secret:", "no version or label"},
+		{"client_secret_parameter", "arn:aws:ssm:eu-central-1:123456789012:parameter/shared/secret", ""},
+		{"client_secret_parameter", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:x", "is not the ARN of an SSM parameter"},
+		{"client_secret_parameter", "hunter2/hunter2==", "is no name of an SSM parameter"},
+		{"token_scope", "events.write https://example.com/read", ""},
+		{"token_scope", `a"b`, "is no list of scopes"},
+
+		{"token_refresh_ahead", "0s", ""},
+		{"token_refresh_ahead", "-1s", "use 0s to 24h"},
+		{"poll_lease", "15s", ""},
+		{"poll_lease", "500ms", "use 1s to 24h"},
+		{"heartbeat_timeout", "1s", ""},
+		{"heartbeat_timeout", "11m", "use 1s to 10m"},
+		{"max_shards", "10001", "use 1 to 10000"},
+		{"worker_activities", "0", ""},
+		{"worker_activities", "-1", "use 0 to 10000"},
+		{"log_level", "DEBUG", ""},
+		{"log_level", "info+1", "is no log level"},
+	}
+	for _, test := range tests {
+		t.Run(test.key+"="+test.value, func(t *testing.T) {
+			t.Parallel()
+			name := "LOGPIPE_" + strings.ToUpper(test.key)
+			_, err := Load(RoleStarter|RoleWorker, "", required(name+"="+test.value))
+			if test.problem == "" {
+				if err != nil {
+					t.Errorf("Load: %v", err)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatal("want an error")
+			}
+			text := err.Error()
+			if !strings.HasPrefix(text, name+": \"") || !strings.Contains(text, test.problem) || strings.Contains(text, "\n") {
+				t.Errorf("got %s\nwant one line with %s and %q", text, name, test.problem)
+			}
+			if strings.Contains(text, "hunter2") || strings.Contains(text, "ter2@") {
+				t.Errorf("the error gives a secret away: %s", text)
+			}
+		})
+	}
+}
+
+func TestValidateSettingsTogether(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		environ []string
+		want    string
+	}{
+		"heartbeat longer than lease": {
+			[]string{"LOGPIPE_POLL_LEASE=10s", "LOGPIPE_HEARTBEAT_TIMEOUT=11s"},
+			"LOGPIPE_HEARTBEAT_TIMEOUT: 11s is longer than LOGPIPE_POLL_LEASE, 10s: a poller that is gone would be missed only after its lease; make it shorter",
+		},
+		"token over secret": {
+			[]string{"LOGPIPE_TOKEN_PARAMETER=/logpipe/client-secret"},
+			"LOGPIPE_TOKEN_PARAMETER: names the same parameter as LOGPIPE_CLIENT_SECRET_PARAMETER, so that the token would overwrite the client secret: use two parameters",
+		},
+		"token over a version of the secret": {
+			[]string{"LOGPIPE_TOKEN_PARAMETER=secret", "LOGPIPE_CLIENT_SECRET_PARAMETER=secret:2"},
+			"LOGPIPE_TOKEN_PARAMETER: names the same parameter as LOGPIPE_CLIENT_SECRET_PARAMETER, so that the token would overwrite the client secret: use two parameters",
+		},
+		"token over the secret behind an ARN": {
+			[]string{"LOGPIPE_TOKEN_PARAMETER=/a/secret", "LOGPIPE_CLIENT_SECRET_PARAMETER=arn:aws:ssm:eu-central-1:123456789012:parameter/a/secret"},
+			"LOGPIPE_TOKEN_PARAMETER: names the same parameter as LOGPIPE_CLIENT_SECRET_PARAMETER, so that the token would overwrite the client secret: use two parameters",
+		},
+		"not while one of them is wrong": {
+			[]string{"LOGPIPE_POLL_LEASE=0", "LOGPIPE_HEARTBEAT_TIMEOUT=11s"},
+			`LOGPIPE_POLL_LEASE: "0" is out of range: use 1s to 24h`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantLines(t, faultsOf(t, RoleStarter|RoleWorker, "", required(test.environ...)), test.want)
+		})
+	}
+}
+
+// Every exported field of Config is a setting, and every setting is one field.
+func TestSettingsCoverConfig(t *testing.T) {
+	t.Parallel()
+	c := Default()
+	byField := make(map[any]string)
+	for _, s := range settings {
+		field := s.field(&c)
+		if other, taken := byField[field]; taken {
+			t.Errorf("%s and %s are the same field", s.Key, other)
+		}
+		byField[field] = s.Key
+		if s.RequiredBy != 0 && s.Example == "" {
+			t.Errorf("%s is required, but has no example", s.Key)
+		}
+		if s.Meaning == "" {
+			t.Errorf("%s has no meaning", s.Key)
+		}
+	}
+	value := reflect.ValueOf(&c).Elem()
+	for i := range value.NumField() {
+		field := value.Type().Field(i)
+		if !field.IsExported() {
+			continue
+		}
+		key, ok := byField[value.Field(i).Addr().Interface()]
+		if !ok {
+			t.Errorf("field %s is no setting", field.Name)
+			continue
+		}
+		if got := strings.ToLower(field.Name); got != strings.ReplaceAll(key, "_", "") {
+			t.Errorf("field %s belongs to the setting %s", field.Name, key)
+		}
+	}
+}
+
+func TestExamplesAreValid(t *testing.T) {
+	t.Parallel()
+	var environ []string
+	for _, s := range Describe() {
+		if s.Example != "" {
+			environ = append(environ, s.Env()+"="+s.Example)
+		}
+	}
+	mustLoad(t, RoleStarter|RoleWorker, "", environ)
+}
+
+func TestConfigLogsNoCredentials(t *testing.T) {
+	t.Parallel()
+	c := valid(t)
+	c.DestinationURL = "https://user:hunter2@analytics.example.com/?key=hunter2"
+	c.StageURL = "s3://hunter2@bucket?prefix=shown/"
+	text := fmt.Sprint(c.LogValue())
+	if strings.Contains(text, "hunter2") {
+		t.Errorf("credentials in %s", text)
+	}
+	for _, want := range []string{"pipeline=logpipe", "window_max_age=1m", "window_max_bytes=1MB", "log_level=info", "prefix=shown/", "start_position=TRIM_HORIZON"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in %s", want, text)
+		}
+	}
+}
+
+func TestRole(t *testing.T) {
+	t.Parallel()
+	for role, want := range map[Role]string{
+		RoleNone:                 "none",
+		RoleStarter:              "starter",
+		RoleWorker:               "worker",
+		RoleStarter | RoleWorker: "starter and worker",
+	} {
+		if got := role.String(); got != want {
+			t.Errorf("Role(%d).String() = %q, want %q", role, got, want)
+		}
+	}
+}
