@@ -1,0 +1,120 @@
+package workflows
+
+import (
+	"time"
+
+	"github.com/log-event-pipeline/logpipe/internal/window"
+)
+
+// FlushWindowInput names one window: which records, why they belong together,
+// where they are staged.
+type FlushWindowInput struct {
+	Pipeline            string                `json:"pipeline"`
+	Stream              string                `json:"stream"`
+	ShardID             string                `json:"shardId"`
+	FirstSequenceNumber window.SequenceNumber `json:"firstSequenceNumber"`
+	LastSequenceNumber  window.SequenceNumber `json:"lastSequenceNumber"`
+	FirstArrival        time.Time             `json:"firstArrival"`
+	LastArrival         time.Time             `json:"lastArrival"`
+	Records             int                   `json:"records"`
+	StoredBytes         int                   `json:"storedBytes"`
+	ClosedBecause       window.Reason         `json:"closedBecause"`
+	StageKey            string                `json:"stageKey"`
+}
+
+// Range is the window's range of records.
+func (in FlushWindowInput) Range() window.Range {
+	return window.Range{ShardID: in.ShardID, First: in.FirstSequenceNumber, Last: in.LastSequenceNumber}
+}
+
+// FlushWindowResult is how a window ended.
+type FlushWindowResult struct {
+	// Status is visibility.StatusDelivered or visibility.StatusDiscarded.
+	Status      string `json:"status"`
+	Events      int    `json:"events"`
+	Batches     int    `json:"batches"`
+	Bytes       int64  `json:"bytes"`
+	Quarantined int    `json:"quarantined"`
+	// Attempts is the number of requests to the destination.
+	Attempts int `json:"attempts"`
+	// HTTPStatus is the destination's last answer, 0 where there was none.
+	HTTPStatus int `json:"httpStatus"`
+}
+
+// FlushWindowMemo is the memo that every FlushWindow is started with. A poller
+// whose cut was rejected goes on from it.
+const (
+	// MemoLastSequenceNumber holds the window's last sequence number.
+	MemoLastSequenceNumber = "lastSequenceNumber"
+	// MemoRecords holds the number of records.
+	MemoRecords = "records"
+)
+
+// FormatLogsInput asks for a window's records as batches.
+type FormatLogsInput struct {
+	Window FlushWindowInput `json:"window"`
+}
+
+// FormatLogsResult is a formatted window.
+type FormatLogsResult struct {
+	Batches []Batch `json:"batches,omitempty"`
+	// Events in all batches.
+	Events int `json:"events"`
+	// Bytes of all batches' bodies.
+	Bytes int64 `json:"bytes"`
+	// ControlMessages of CloudWatch Logs, which carry no event.
+	ControlMessages int `json:"controlMessages,omitempty"`
+	// Quarantined pieces: staged with their reason, not delivered.
+	Quarantined []Quarantined `json:"quarantined,omitempty"`
+	// QuarantinedTotal counts all of them; the list holds the first few.
+	QuarantinedTotal int `json:"quarantinedTotal,omitempty"`
+	// InflatedBytes of log text in the window.
+	InflatedBytes int64 `json:"inflatedBytes"`
+	// Concurrency is how many batches of a window are delivered at once, by the
+	// settings of the process that formatted it.
+	Concurrency int `json:"concurrency"`
+}
+
+// Batch is one request to the destination.
+type Batch struct {
+	StageKey       string `json:"stageKey"`
+	IdempotencyKey string `json:"idempotencyKey"`
+	Events         int    `json:"events"`
+	Bytes          int    `json:"bytes"`
+}
+
+// Quarantined is a piece of a window that could not become an event.
+type Quarantined struct {
+	StageKey       string                `json:"stageKey"`
+	SequenceNumber window.SequenceNumber `json:"sequenceNumber"`
+	// Offset of the piece in the inflated record, in bytes.
+	Offset int64 `json:"offset"`
+	// Reason is a stable word; it never quotes the data.
+	Reason string `json:"reason"`
+}
+
+// DeliverBatchInput is one batch and the version of the token to send it with.
+type DeliverBatchInput struct {
+	Batch        Batch `json:"batch"`
+	TokenVersion int64 `json:"tokenVersion"`
+}
+
+// DeliverBatchResult is an accepted batch.
+type DeliverBatchResult struct {
+	HTTPStatus int `json:"httpStatus"`
+	// Attempts of this activity, the last one included.
+	Attempts int `json:"attempts"`
+}
+
+// Refusal is the detail of an ErrorTokenRefused or ErrorDestinationRefused.
+type Refusal struct {
+	// HTTPStatus is 0 where no request was made because the token had expired.
+	HTTPStatus int `json:"httpStatus"`
+	// Attempts of the activity that was refused.
+	Attempts int `json:"attempts"`
+}
+
+// ClearStageInput lists what a finished window no longer needs.
+type ClearStageInput struct {
+	StageKeys []string `json:"stageKeys"`
+}

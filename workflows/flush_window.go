@@ -1,0 +1,293 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
+)
+
+// refusalsInARow is how many fresh tokens a batch may see refused before it
+// slows down: the first refusal is the normal end of a token's life, the second
+// says that the destination refuses tokens it should not.
+const refusalsInARow = 2
+
+// refusalPause is how long a batch waits when fresh tokens are refused in a row.
+const refusalPause = 30 * time.Second
+
+// FlushWindow takes one window to the destination. It ends when every batch is
+// accepted or an operator has discarded what was refused. Until then it retries,
+// however long that takes.
+func FlushWindow(ctx workflow.Context, in FlushWindowInput) (FlushWindowResult, error) {
+	f := &flush{in: in, tokenLock: workflow.NewMutex(ctx)}
+	f.listen(ctx)
+	// Whoever started the window has set this status with the other attributes.
+	f.result.Status = visibility.StatusFormatting
+	f.describe(ctx)
+
+	formatted, err := f.format(ctx)
+	if err != nil {
+		return f.result, err
+	}
+	f.formatted = formatted
+	f.result.Events = formatted.Events
+	f.result.Bytes = formatted.Bytes
+	f.result.Batches = len(formatted.Batches)
+	f.result.Quarantined = formatted.QuarantinedTotal
+	if f.discarded == 0 && len(formatted.Batches) > 0 {
+		if err := f.show(ctx, visibility.StatusDelivering); err != nil {
+			return f.result, err
+		}
+		if err := f.deliver(ctx); err != nil {
+			return f.result, err
+		}
+	}
+
+	f.result.Status = visibility.StatusDelivered
+	if f.discarded > 0 {
+		// What was discarded stays in the stage: giving up is not deleting.
+		f.result.Status = visibility.StatusDiscarded
+	} else if err := f.clear(ctx); err != nil {
+		return f.result, err
+	}
+	return f.result, f.show(ctx, f.result.Status)
+}
+
+// flush is the state of one FlushWindow.
+type flush struct {
+	in        FlushWindowInput
+	formatted FormatLogsResult
+	result    FlushWindowResult
+
+	// token is what batches are sent with; tokenLock lets one batch at a time
+	// replace it, so that the others find the new one.
+	token     TokenVersion
+	tokenLock workflow.Mutex
+
+	delivered int    // batches accepted
+	parked    int    // pieces waiting for an operator now
+	discarded int    // pieces given up
+	waiting   string // why the last piece was parked, for the Web UI
+
+	// decisions counts the operator's signals; discard is the last one's meaning.
+	decisions int
+	discard   bool
+}
+
+// listen receives the operator's signals. They act on what is parked when they
+// arrive and mean nothing otherwise.
+func (f *flush) listen(ctx workflow.Context) {
+	decide := func(signal string, discard bool) {
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			channel := workflow.GetSignalChannel(ctx, signal)
+			for channel.Receive(ctx, nil) {
+				if f.parked > 0 {
+					f.decisions++
+					f.discard = discard
+				}
+			}
+		})
+	}
+	decide(SignalRedrive, false)
+	decide(SignalDiscard, true)
+}
+
+// format makes the staged records into batches.
+func (f *flush) format(ctx workflow.Context) (FormatLogsResult, error) {
+	for {
+		var out FormatLogsResult
+		err := workflow.ExecuteActivity(formatLogsOptions(ctx, f.in), FormatLogsName, FormatLogsInput{Window: f.in}).Get(ctx, &out)
+		if err == nil || temporal.IsCanceledError(err) {
+			return out, err
+		}
+		redrive, err := f.park(ctx, "FormatLogs: "+reason(err))
+		if err != nil || !redrive {
+			return FormatLogsResult{}, err
+		}
+	}
+}
+
+// deliver sends all batches, some at a time, and returns when each is accepted or
+// discarded.
+func (f *flush) deliver(ctx workflow.Context) error {
+	slots := workflow.NewSemaphore(ctx, int64(max(1, f.formatted.Concurrency)))
+	group := workflow.NewWaitGroup(ctx)
+	var failures []error
+	for i, batch := range f.formatted.Batches {
+		group.Add(1)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer group.Done()
+			err := slots.Acquire(ctx, 1)
+			if err == nil {
+				err = f.deliverBatch(ctx, i, batch)
+				slots.Release(1)
+			}
+			if err != nil {
+				failures = append(failures, err)
+			}
+		})
+	}
+	group.Wait(ctx)
+	return errors.Join(failures...)
+}
+
+func (f *flush) deliverBatch(ctx workflow.Context, n int, batch Batch) error {
+	refusals := 0
+	var refused int64
+	for {
+		token, err := f.acquireToken(ctx, refused)
+		if err != nil {
+			return err
+		}
+		var out DeliverBatchResult
+		err = workflow.ExecuteActivity(
+			deliverBatchOptions(ctx, n, len(f.formatted.Batches), batch), DeliverBatchName,
+			DeliverBatchInput{Batch: batch, TokenVersion: token.Version},
+		).Get(ctx, &out)
+		if err == nil {
+			f.delivered++
+			f.result.Attempts += out.Attempts
+			f.result.HTTPStatus = out.HTTPStatus
+			f.describe(ctx)
+			return nil
+		}
+		if temporal.IsCanceledError(err) {
+			return err
+		}
+
+		failure, refusal := refusalOf(err)
+		f.result.Attempts += refusal.Attempts
+		if refusal.HTTPStatus != 0 {
+			f.result.HTTPStatus = refusal.HTTPStatus
+		}
+		if failure == ErrorTokenRefused {
+			refused = token.Version
+			if refusals++; refusals >= refusalsInARow {
+				if err := workflow.Sleep(ctx, refusalPause); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		redrive, err := f.park(ctx, fmt.Sprintf("batch %d: %s", n+1, reason(err)))
+		if err != nil || !redrive {
+			return err
+		}
+		refusals, refused = 0, 0
+	}
+}
+
+// acquireToken returns a token that is not the refused version. Batches that see
+// the same version refused share one answer.
+func (f *flush) acquireToken(ctx workflow.Context, refused int64) (TokenVersion, error) {
+	if err := f.tokenLock.Lock(ctx); err != nil {
+		return TokenVersion{}, err
+	}
+	defer f.tokenLock.Unlock()
+	if f.token.Version != 0 && f.token.Version != refused {
+		return f.token, nil
+	}
+	var token TokenVersion
+	err := workflow.ExecuteActivity(acquireTokenOptions(ctx), AcquireTokenName,
+		AcquireTokenInput{Pipeline: f.in.Pipeline, RefusedVersion: refused}).Get(ctx, &token)
+	if err != nil {
+		return TokenVersion{}, err
+	}
+	f.token = token
+	return token, nil
+}
+
+// park waits for the operator and returns whether to try again.
+func (f *flush) park(ctx workflow.Context, why string) (redrive bool, err error) {
+	f.parked++
+	f.waiting = why
+	if err := f.show(ctx, visibility.StatusParked); err != nil {
+		return false, err
+	}
+	before := f.decisions
+	if err := workflow.Await(ctx, func() bool { return f.decisions != before }); err != nil {
+		return false, err
+	}
+	redrive = !f.discard
+	// Every parked piece must see the decision before the count drops to 0, or a
+	// second signal could be taken for the first.
+	f.parked--
+	if !redrive {
+		f.discarded++
+	}
+	if f.parked > 0 {
+		return redrive, nil
+	}
+	return redrive, f.show(ctx, visibility.StatusDelivering)
+}
+
+// clear deletes what a delivered window no longer needs. Quarantined pieces stay.
+func (f *flush) clear(ctx workflow.Context) error {
+	keys := []string{f.in.StageKey}
+	for _, b := range f.formatted.Batches {
+		keys = append(keys, b.StageKey)
+	}
+	return workflow.ExecuteActivity(clearStageOptions(ctx), ClearStageName, ClearStageInput{StageKeys: keys}).Get(ctx, nil)
+}
+
+// show puts the state where a person sees it: search attributes for the list of
+// workflows, and the details of this one.
+func (f *flush) show(ctx workflow.Context, status string) error {
+	updates := []temporal.SearchAttributeUpdate{
+		visibility.Status.ValueSet(status),
+		visibility.Events.ValueSet(int64(f.result.Events)),
+		visibility.Bytes.ValueSet(f.result.Bytes),
+		visibility.Attempts.ValueSet(int64(f.result.Attempts)),
+	}
+	if f.result.HTTPStatus != 0 {
+		updates = append(updates, visibility.HTTPStatus.ValueSet(strconv.Itoa(f.result.HTTPStatus)))
+	}
+	f.result.Status = status
+	f.describe(ctx)
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+		return fmt.Errorf("show status %s: %w", status, err)
+	}
+	return nil
+}
+
+// describe sets the workflow's current details.
+func (f *flush) describe(ctx workflow.Context) {
+	details := fmt.Sprintf("**%s** · %d of %d batches delivered · %d events · %d bytes · %d attempts",
+		f.result.Status, f.delivered, f.result.Batches, f.result.Events, f.result.Bytes, f.result.Attempts)
+	if f.parked > 0 {
+		details += fmt.Sprintf("\n\n%d parked, the last because of: %s\n\nSend the signal `%s` to try again or `%s` to give it up.",
+			f.parked, f.waiting, SignalRedrive, SignalDiscard)
+	}
+	if f.result.Quarantined > 0 {
+		details += fmt.Sprintf("\n\n%d pieces could not be read and are quarantined; see the result of FormatLogs.", f.result.Quarantined)
+	}
+	workflow.SetCurrentDetails(ctx, details)
+}
+
+// refusalOf returns the type of an activity's application error and its detail.
+func refusalOf(err error) (string, Refusal) {
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) {
+		return "", Refusal{}
+	}
+	var refusal Refusal
+	if app.HasDetails() {
+		// An error without this detail leaves it empty; the type alone decides.
+		_ = app.Details(&refusal)
+	}
+	return app.Type(), refusal
+}
+
+// reason is the innermost message of an activity's failure.
+func reason(err error) string {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return app.Type() + ": " + app.Message()
+	}
+	return err.Error()
+}

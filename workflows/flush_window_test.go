@@ -1,0 +1,265 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
+	"github.com/log-event-pipeline/logpipe/workflows"
+)
+
+// worker is a hand-written worker process: each activity is a function that a
+// test can replace.
+type worker struct {
+	format  func(workflows.FormatLogsInput) (workflows.FormatLogsResult, error)
+	acquire func(workflows.AcquireTokenInput) (workflows.TokenVersion, error)
+	deliver func(workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error)
+
+	// Activities of a workflow run at the same time; a fake takes one after another.
+	mu        sync.Mutex
+	delivered []string // idempotency keys, as accepted
+	cleared   []string // stage keys
+	acquired  []int64  // refused versions that a token was asked for
+}
+
+// newWorker formats every window into two batches and delivers them at once.
+func newWorker() *worker {
+	w := &worker{}
+	w.format = func(workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
+		return workflows.FormatLogsResult{
+			Batches: []workflows.Batch{
+				{StageKey: "batch-0", IdempotencyKey: "key-0", Events: 2, Bytes: 20},
+				{StageKey: "batch-1", IdempotencyKey: "key-1", Events: 1, Bytes: 10},
+			},
+			Events: 3, Bytes: 30, Concurrency: 2,
+		}, nil
+	}
+	w.acquire = func(in workflows.AcquireTokenInput) (workflows.TokenVersion, error) {
+		return workflows.TokenVersion{Parameter: "/token", Version: in.RefusedVersion + 1}, nil
+	}
+	w.deliver = func(workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		return workflows.DeliverBatchResult{HTTPStatus: 202, Attempts: 1}, nil
+	}
+	return w
+}
+
+func (w *worker) register(env *testsuite.TestWorkflowEnvironment) {
+	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.format(in)
+	}, activity.RegisterOptions{Name: workflows.FormatLogsName})
+	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.AcquireTokenInput) (workflows.TokenVersion, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.acquired = append(w.acquired, in.RefusedVersion)
+		return w.acquire(in)
+	}, activity.RegisterOptions{Name: workflows.AcquireTokenName})
+	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		out, err := w.deliver(in)
+		if err == nil {
+			w.delivered = append(w.delivered, in.Batch.IdempotencyKey)
+		}
+		return out, err
+	}, activity.RegisterOptions{Name: workflows.DeliverBatchName})
+	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.ClearStageInput) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.cleared = append(w.cleared, in.StageKeys...)
+		return nil
+	}, activity.RegisterOptions{Name: workflows.ClearStageName})
+}
+
+func aWindow() workflows.FlushWindowInput {
+	return workflows.FlushWindowInput{
+		Pipeline: "p", Stream: "s", ShardID: "shardId-000000000001",
+		FirstSequenceNumber: "10", LastSequenceNumber: "20", Records: 3, StoredBytes: 300, StageKey: "raw",
+	}
+}
+
+// environment is a workflow test environment that fails the test on activities
+// it does not know.
+func environment(t *testing.T) *testsuite.TestWorkflowEnvironment {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(30 * time.Second)
+	return env
+}
+
+// flushed runs FlushWindow to its end and returns its result.
+func flushed(t *testing.T, env *testsuite.TestWorkflowEnvironment) workflows.FlushWindowResult {
+	t.Helper()
+	env.ExecuteWorkflow(workflows.FlushWindow, aWindow())
+	require.True(t, env.IsWorkflowCompleted())
+	require.NoError(t, env.GetWorkflowError())
+	var out workflows.FlushWindowResult
+	require.NoError(t, env.GetWorkflowResult(&out))
+	return out
+}
+
+func refused(kind string, status int) error {
+	return temporal.NewNonRetryableApplicationError("no", kind, nil, workflows.Refusal{HTTPStatus: status, Attempts: 1})
+}
+
+func TestFlushWindowDeliversAndClears(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	w.register(env)
+	out := flushed(t, env)
+	require.Equal(t, workflows.FlushWindowResult{
+		Status: visibility.StatusDelivered, Events: 3, Batches: 2, Bytes: 30, Attempts: 2, HTTPStatus: 202,
+	}, out)
+	require.ElementsMatch(t, []string{"key-0", "key-1"}, w.delivered)
+	require.ElementsMatch(t, []string{"raw", "batch-0", "batch-1"}, w.cleared)
+	require.Equal(t, []int64{0}, w.acquired, "one token serves all batches of a window")
+}
+
+func TestFlushWindowWithoutEvents(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	w.format = func(workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
+		return workflows.FormatLogsResult{ControlMessages: 1, Concurrency: 2}, nil
+	}
+	w.register(env)
+	out := flushed(t, env)
+	require.Equal(t, visibility.StatusDelivered, out.Status)
+	require.Empty(t, w.acquired, "nothing to deliver needs no token")
+	require.Equal(t, []string{"raw"}, w.cleared)
+}
+
+func TestFlushWindowRetriesAnOutage(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	tried := 0
+	w.deliver = func(workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		// The test environment, unlike a server, gives up after ten attempts.
+		if tried++; tried < 10 {
+			return workflows.DeliverBatchResult{}, temporal.NewApplicationError("HTTP status 503", workflows.ErrorDestinationUnavailable)
+		}
+		return workflows.DeliverBatchResult{HTTPStatus: 200, Attempts: 1}, nil
+	}
+	w.register(env)
+	require.Equal(t, visibility.StatusDelivered, flushed(t, env).Status)
+	require.Len(t, w.delivered, 2)
+}
+
+func TestFlushWindowReplacesARefusedTokenOnce(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	w.deliver = func(in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		if in.TokenVersion == 1 {
+			return workflows.DeliverBatchResult{}, refused(workflows.ErrorTokenRefused, 401)
+		}
+		return workflows.DeliverBatchResult{HTTPStatus: 200, Attempts: 1}, nil
+	}
+	w.register(env)
+	out := flushed(t, env)
+	require.Equal(t, visibility.StatusDelivered, out.Status)
+	require.Equal(t, []int64{0, 1}, w.acquired, "both batches share the new token")
+	require.Equal(t, 4, out.Attempts, "two refused, two accepted")
+}
+
+func TestFlushWindowSlowsDownWhenEveryTokenIsRefused(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	start := env.Now()
+	w.deliver = func(workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		if env.Now().Sub(start) < time.Hour {
+			return workflows.DeliverBatchResult{}, refused(workflows.ErrorTokenRefused, 401)
+		}
+		return workflows.DeliverBatchResult{HTTPStatus: 200, Attempts: 1}, nil
+	}
+	w.register(env)
+	flushed(t, env)
+	require.LessOrEqual(t, len(w.acquired), 2*(3600/30+3), "about one token in 30 s and batch")
+}
+
+func TestFlushWindowParksWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		signal    string
+		status    string
+		delivered int
+		cleared   bool
+	}{
+		{workflows.SignalRedrive, visibility.StatusDelivered, 2, true},
+		{workflows.SignalDiscard, visibility.StatusDiscarded, 1, false},
+	} {
+		t.Run(c.signal, func(t *testing.T) {
+			t.Parallel()
+			env, w := environment(t), newWorker()
+			mended := false
+			w.deliver = func(in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+				if in.Batch.IdempotencyKey == "key-1" && !mended {
+					return workflows.DeliverBatchResult{}, refused(workflows.ErrorDestinationRefused, 400)
+				}
+				return workflows.DeliverBatchResult{HTTPStatus: 200, Attempts: 1}, nil
+			}
+			w.register(env)
+			env.RegisterDelayedCallback(func() {
+				require.False(t, env.IsWorkflowCompleted(), "it waits for an operator, for days")
+				mended = true
+				env.SignalWorkflow(c.signal, nil)
+			}, 50*time.Hour)
+			out := flushed(t, env)
+			require.Equal(t, c.status, out.Status)
+			require.Len(t, w.delivered, c.delivered)
+			require.Equal(t, c.cleared, len(w.cleared) > 0)
+		})
+	}
+}
+
+func TestFlushWindowParksWhatCannotBeFormatted(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	good := w.format
+	w.format = func(workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
+		return workflows.FormatLogsResult{}, temporal.NewNonRetryableApplicationError("damaged", workflows.ErrorStageObject, nil)
+	}
+	w.register(env)
+	env.RegisterDelayedCallback(func() {
+		w.format = good
+		env.SignalWorkflow(workflows.SignalRedrive, nil)
+	}, time.Hour)
+	require.Equal(t, visibility.StatusDelivered, flushed(t, env).Status)
+	require.Len(t, w.delivered, 2)
+}
+
+func TestSignalsBeforeParkingMeanNothing(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	w.register(env)
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.SignalDiscard, nil) }, 0)
+	require.Equal(t, visibility.StatusDelivered, flushed(t, env).Status)
+	require.Len(t, w.delivered, 2)
+}
+
+func TestFlushWindowEndsWhenCancelled(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	w.deliver = func(workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		return workflows.DeliverBatchResult{}, errors.New("never")
+	}
+	w.register(env)
+	env.RegisterDelayedCallback(env.CancelWorkflow, time.Hour)
+	env.ExecuteWorkflow(workflows.FlushWindow, aWindow())
+	require.True(t, env.IsWorkflowCompleted())
+	var cancelled *temporal.CanceledError
+	require.ErrorAs(t, env.GetWorkflowError(), &cancelled)
+	require.Empty(t, w.cleared, "what is not delivered stays in the stage")
+}
+

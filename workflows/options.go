@@ -1,0 +1,101 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/log-event-pipeline/logpipe/internal/window"
+)
+
+// Activity options. Every activity is retried for ever: what must not be retried
+// is said by the error's type. Timeouts bound one attempt; nothing bounds the
+// whole, because an outage of days must not lose a window.
+
+const (
+	// firstRetry and longestRetry bound the pause between two attempts of an
+	// activity that only needs our own side: stage, Parameter Store, Kinesis.
+	firstRetry   = time.Second
+	longestRetry = 30 * time.Second
+
+	// longestDeliveryRetry bounds the pause between two attempts to deliver: long
+	// enough to leave a struggling destination alone, short enough that its
+	// recovery is noticed within a minute.
+	longestDeliveryRetry = time.Minute
+
+	// DeliverBatchTimeout bounds one attempt to deliver, reading the batch from
+	// the stage included. The HTTP timeout of a worker must be below it.
+	DeliverBatchTimeout = time.Minute
+
+	// pollMargin is added to a lease for the last window to be started in.
+	pollMargin = 5 * time.Minute
+)
+
+func retryWithin(longest time.Duration) *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{
+		InitialInterval:    firstRetry,
+		BackoffCoefficient: 2,
+		MaximumInterval:    longest,
+	}
+}
+
+func formatLogsOptions(ctx workflow.Context, in FlushWindowInput) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 5 * time.Minute,
+		HeartbeatTimeout:    30 * time.Second,
+		RetryPolicy:         retryWithin(longestRetry),
+		Summary:             fmt.Sprintf("%d records, %d bytes stored", in.Records, in.StoredBytes),
+	})
+}
+
+func acquireTokenOptions(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute,
+		RetryPolicy:         retryWithin(longestRetry),
+	})
+}
+
+func refreshTokenOptions(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute,
+		RetryPolicy:         retryWithin(longestRetry),
+	})
+}
+
+func deliverBatchOptions(ctx workflow.Context, n, of int, batch Batch) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: DeliverBatchTimeout,
+		RetryPolicy:         retryWithin(longestDeliveryRetry),
+		Summary:             fmt.Sprintf("batch %d of %d: %d events, %d bytes", n+1, of, batch.Events, batch.Bytes),
+	})
+}
+
+func clearStageOptions(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute,
+		RetryPolicy:         retryWithin(longestRetry),
+	})
+}
+
+// listShardsOptions covers ListShards and ResolveStart, which run in a starter
+// process and may page through long answers.
+func listShardsOptions(ctx workflow.Context, pipeline string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           window.StarterQueue(pipeline),
+		StartToCloseTimeout: 5 * time.Minute,
+		HeartbeatTimeout:    30 * time.Second,
+		RetryPolicy:         retryWithin(longestRetry),
+	})
+}
+
+func pollShardOptions(ctx workflow.Context, pipeline, summary string, poll PollOptions) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           window.StarterQueue(pipeline),
+		StartToCloseTimeout: poll.Lease + pollMargin,
+		HeartbeatTimeout:    poll.HeartbeatTimeout,
+		RetryPolicy:         retryWithin(longestRetry),
+		Summary:             summary,
+	})
+}

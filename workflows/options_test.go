@@ -1,0 +1,38 @@
+package workflows
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+)
+
+// TestActivitiesAreRetriedForEver: an outage of days must not end a window, so no
+// activity may have a last attempt or a deadline over all attempts.
+func TestActivitiesAreRetriedForEver(t *testing.T) {
+	t.Parallel()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.ExecuteWorkflow(func(ctx workflow.Context) error {
+		for name, options := range map[string]workflow.Context{
+			FormatLogsName:   formatLogsOptions(ctx, FlushWindowInput{}),
+			AcquireTokenName: acquireTokenOptions(ctx),
+			RefreshTokenName: refreshTokenOptions(ctx),
+			DeliverBatchName: deliverBatchOptions(ctx, 0, 1, Batch{}),
+			ClearStageName:   clearStageOptions(ctx),
+			ListShardsName:   listShardsOptions(ctx, "p"),
+			PollShardName:    pollShardOptions(ctx, "p", "", PollOptions{}),
+		} {
+			o := workflow.GetActivityOptions(options)
+			require.Zero(t, o.ScheduleToCloseTimeout, name)
+			require.Zero(t, o.RetryPolicy.MaximumAttempts, name)
+			require.Empty(t, o.RetryPolicy.NonRetryableErrorTypes, name)
+			require.Positive(t, o.StartToCloseTimeout, name)
+			require.Positive(t, o.RetryPolicy.MaximumInterval, name)
+		}
+		return nil
+	})
+	require.True(t, env.IsWorkflowCompleted())
+	require.NoError(t, env.GetWorkflowError())
+}
