@@ -1,0 +1,85 @@
+package activities
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/log-event-pipeline/logpipe/internal/delivery"
+	"github.com/log-event-pipeline/logpipe/internal/token"
+	"github.com/log-event-pipeline/logpipe/workflows"
+)
+
+// Stage is where windows and batches wait. Errors of Get and Reader wrap
+// stage.ErrNotFound where no object has the key.
+type Stage interface {
+	Put(ctx context.Context, key string, body []byte) error
+	Get(ctx context.Context, key string) ([]byte, error)
+	Reader(ctx context.Context, key string) (io.ReadCloser, error)
+	Delete(ctx context.Context, key string) error
+}
+
+// Keeper asks the pipeline's TokenKeeper for a token other than the known
+// version, and waits for its answer.
+type Keeper interface {
+	Refresh(ctx context.Context, pipeline string, known int64) (workflows.TokenVersion, error)
+}
+
+// Destination makes one attempt to deliver a batch.
+type Destination interface {
+	Deliver(ctx context.Context, r delivery.Request) delivery.Answer
+}
+
+// TokenEndpoint makes one request for a new token.
+type TokenEndpoint interface {
+	Fetch(ctx context.Context) (token.Token, error)
+}
+
+// Format is FormatLogs and what it needs.
+type Format struct {
+	Stage     Stage
+	Formatter Formatter
+	// Concurrency is how many batches of a window are delivered at once.
+	Concurrency int
+}
+
+// Tokens is AcquireToken and RefreshToken and what they need.
+type Tokens struct {
+	Store    *token.Store
+	Cache    *token.Cache
+	Endpoint TokenEndpoint
+	Keeper   Keeper
+	// RefreshAhead is how long before its expiry a token is replaced.
+	RefreshAhead time.Duration
+	Now          func() time.Time
+}
+
+// Deliver is DeliverBatch and what it needs.
+type Deliver struct {
+	Stage       Stage
+	Cache       *token.Cache
+	Destination Destination
+	Now         func() time.Time
+}
+
+// Clear is ClearStage and what it needs.
+type Clear struct {
+	Stage Stage
+}
+
+// Register registers the activities under the names that the workflows use. Each
+// is registered by itself: an exported method that is no activity then never
+// becomes one.
+func Register(r worker.ActivityRegistry, f *Format, t *Tokens, d *Deliver, c *Clear) {
+	register := func(name string, fn any) {
+		r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+	}
+	register(workflows.FormatLogsName, f.FormatLogs)
+	register(workflows.AcquireTokenName, t.AcquireToken)
+	register(workflows.RefreshTokenName, t.RefreshToken)
+	register(workflows.DeliverBatchName, d.DeliverBatch)
+	register(workflows.ClearStageName, c.ClearStage)
+}

@@ -1,0 +1,17 @@
+package activities
+
+import (
+	"context"
+
+	"github.com/log-event-pipeline/logpipe/workflows"
+)
+
+// ClearStage deletes what a delivered window no longer needs.
+func (c *Clear) ClearStage(ctx context.Context, in workflows.ClearStageInput) error {
+	for _, key := range in.StageKeys {
+		if err := c.Stage.Delete(ctx, key); err != nil {
+			return newStageUnavailable(err)
+		}
+	}
+	return nil
+}

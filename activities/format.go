@@ -1,0 +1,121 @@
+package activities
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/log-event-pipeline/logpipe/internal/apigateway"
+	"github.com/log-event-pipeline/logpipe/internal/stage"
+	"github.com/log-event-pipeline/logpipe/internal/window"
+	"github.com/log-event-pipeline/logpipe/workflows"
+)
+
+// Formatter makes records into batches of events; *apigateway.Formatter does. The
+// same records give the same batches.
+type Formatter interface {
+	Format(ctx context.Context, records iter.Seq2[apigateway.Record, error], sink apigateway.Sink) (apigateway.Summary, error)
+}
+
+var _ Formatter = (*apigateway.Formatter)(nil)
+
+// quarantineListed bounds how many quarantined pieces the result of FormatLogs
+// names one by one; all of them are in the stage and counted.
+const quarantineListed = 100
+
+// digestBytes of a SHA-256 tell batches apart that were made of one window.
+const digestBytes = 6
+
+// FormatLogs reads a window's records from the stage and writes its batches there.
+func (f *Format) FormatLogs(ctx context.Context, in workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
+	src, err := f.Stage.Reader(ctx, in.Window.StageKey)
+	switch {
+	case errors.Is(err, stage.ErrNotFound):
+		return workflows.FormatLogsResult{}, newStageObject(err)
+	case err != nil:
+		return workflows.FormatLogsResult{}, newStageUnavailable(err)
+	}
+	defer src.Close()
+
+	out := &formatted{stage: f.Stage, in: in.Window, result: workflows.FormatLogsResult{Concurrency: f.Concurrency}}
+	summary, err := f.Formatter.Format(ctx, stagedRecords(ctx, window.Read(src)), out)
+	switch {
+	case errors.Is(err, window.ErrCorrupt):
+		return workflows.FormatLogsResult{}, newStageObject(fmt.Errorf("read %s: %w", in.Window.StageKey, err))
+	case err != nil:
+		return workflows.FormatLogsResult{}, newStageUnavailable(err)
+	}
+	out.result.Events = summary.Events
+	out.result.Bytes = summary.BatchBytes
+	out.result.ControlMessages = summary.ControlMessages
+	out.result.QuarantinedTotal = summary.Quarantined
+	out.result.InflatedBytes = summary.InflatedBytes
+	return out.result, nil
+}
+
+// stagedRecords hands the staged records to the formatter, with a heartbeat for
+// each (the SDK sends only what the server needs).
+func stagedRecords(ctx context.Context, records iter.Seq2[window.Record, error]) iter.Seq2[apigateway.Record, error] {
+	return func(yield func(apigateway.Record, error) bool) {
+		for r, err := range records {
+			activity.RecordHeartbeat(ctx)
+			if !yield(apigateway.Record{SequenceNumber: string(r.SequenceNumber), Arrival: r.Arrival, Data: r.Data}, err) {
+				return
+			}
+		}
+	}
+}
+
+// formatted stages what the formatter makes of a window, and lists it.
+type formatted struct {
+	stage  Stage
+	in     workflows.FlushWindowInput
+	result workflows.FormatLogsResult
+	pieces int
+}
+
+var _ apigateway.Sink = (*formatted)(nil)
+
+// Batch implements apigateway.Sink.
+func (f *formatted) Batch(ctx context.Context, b apigateway.Batch) error {
+	digest := digest(b.Body)
+	key := f.in.Range().BatchKey(f.in.Pipeline, b.Index, digest)
+	if err := f.stage.Put(ctx, key, b.Body); err != nil {
+		return err
+	}
+	f.result.Batches = append(f.result.Batches, workflows.Batch{
+		StageKey:       key,
+		IdempotencyKey: f.in.Range().IdempotencyKey(f.in.Pipeline, b.Index, digest),
+		Events:         b.Events,
+		Bytes:          len(b.Body),
+	})
+	return nil
+}
+
+// Quarantine implements apigateway.Sink.
+func (f *formatted) Quarantine(ctx context.Context, q apigateway.Quarantined) error {
+	key := f.in.Range().QuarantineKey(f.in.Pipeline, f.pieces, digest(q.Data))
+	if err := f.stage.Put(ctx, key, q.Data); err != nil {
+		return err
+	}
+	f.pieces++
+	if len(f.result.Quarantined) < quarantineListed {
+		f.result.Quarantined = append(f.result.Quarantined, workflows.Quarantined{
+			StageKey:       key,
+			SequenceNumber: window.SequenceNumber(q.SequenceNumber),
+			Offset:         q.Offset,
+			Reason:         q.Reason.Code,
+		})
+	}
+	return nil
+}
+
+func digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:digestBytes])
+}

@@ -1,0 +1,366 @@
+package envelope
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxRetained is the largest buffer that is kept from one record to the next.
+const maxRetained = 1 << 20
+
+// decodeOptions make the decoder accept what others write and CloudWatch Logs
+// never would. Invalid UTF-8 is replaced where text is taken out.
+var decodeOptions = json.JoinOptions(
+	jsontext.AllowDuplicateNames(true),
+	jsontext.AllowInvalidUTF8(true),
+)
+
+// Limits bound what a record may inflate to. Both must be positive.
+type Limits struct {
+	// MaxInflatedBytes is the most a record may inflate to.
+	MaxInflatedBytes int64
+	// MaxInflateRatio is the most a record may inflate by. Records that
+	// inflate to less than 1 MiB are not held to it.
+	MaxInflateRatio int
+}
+
+// Handler receives what a record holds, in the order of the record. What it is
+// handed is valid only during the call. An error ends the decoding.
+type Handler interface {
+	HandleEvent(*Event) error
+	HandleFault(Fault) error
+}
+
+// Stats counts what a record held.
+type Stats struct {
+	// InflatedBytes is the size of the record's data after decompression, as
+	// far as it was read.
+	InflatedBytes int64
+	// Envelopes counts the JSON values of the record, whether usable or not.
+	Envelopes int
+	// Events counts the log events handed to the handler.
+	Events int
+	// ControlEnvelopes counts the envelopes that CloudWatch Logs sends to check
+	// its destination, ControlMessages the messages in them.
+	ControlEnvelopes, ControlMessages int
+	// Faults counts the faults handed to the handler, FaultyEvents the log
+	// events known to be in them.
+	Faults, FaultyEvents int
+}
+
+// Decoder decodes records, one after the other. It is not safe for concurrent
+// use, and the zero value is not usable: see [NewDecoder].
+type Decoder struct {
+	limits Limits
+	src    source
+	values jsontext.Decoder // of the record
+	held   jsontext.Decoder // of log events that stood before their header
+	fields jsontext.Decoder // of extracted fields
+
+	heldData, fieldsData bytes.Reader // what held and fields read
+
+	data    []byte // the record as stored
+	handler Handler
+	stats   Stats
+	aborted error // what the handler ended the decoding with
+
+	header  header
+	event   Event
+	current int64 // where the value or event being read begins
+	piece   []byte
+}
+
+// NewDecoder returns a decoder with the given limits.
+func NewDecoder(limits Limits) *Decoder {
+	return &Decoder{limits: limits}
+}
+
+// Decode hands the log events and faults of a record to the handler. The error
+// is the handler's own, nothing in the data causes one.
+func (d *Decoder) Decode(data []byte, h Handler) (Stats, error) {
+	d.data, d.handler = data, h
+	d.stats, d.aborted, d.current = Stats{}, nil, 0
+	defer d.release()
+
+	if reason := d.src.open(data, d.limits); reason != (Reason{}) {
+		err := d.faultStored(reason)
+		return d.stats, err
+	}
+	d.values.Reset(&d.src, decodeOptions)
+	err := d.decodeValues()
+	if err != nil && d.aborted == nil {
+		err = d.faultStored(d.reasonFor(err))
+	}
+	if err == nil && d.stats.Envelopes == 0 && d.stats.Faults == 0 {
+		err = d.faultStored(ReasonEmptyRecord)
+	}
+	d.stats.InflatedBytes = d.src.read
+	return d.stats, err
+}
+
+// release lets go of the caller's memory and of outsized buffers.
+func (d *Decoder) release() {
+	d.data, d.handler = nil, nil
+	d.heldData.Reset(nil)
+	d.fieldsData.Reset(nil)
+	d.src.release()
+	d.event.release()
+	if cap(d.piece) > maxRetained {
+		d.piece = nil
+	}
+}
+
+// reasonFor tells why decoding could not go on.
+func (d *Decoder) reasonFor(err error) Reason {
+	if reason, ok := d.src.failure(); ok {
+		return reason
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return ReasonTruncatedJSON
+	}
+	return ReasonInvalidJSON
+}
+
+// decodeValues reads the JSON values of the record until its end.
+func (d *Decoder) decodeValues() error {
+	for {
+		kind := d.values.PeekKind()
+		if kind == jsontext.KindInvalid {
+			if _, err := d.values.ReadToken(); err != io.EOF {
+				return err
+			}
+			return nil
+		}
+		start, unread := nextValue(&d.values)
+		d.current = start
+		d.src.startRecording(start, unread)
+		var err error
+		if kind == jsontext.KindBeginObject {
+			err = d.decodeEnvelope()
+		} else if err = d.values.SkipValue(); err == nil {
+			err = d.faultValue(ReasonNotAnEnvelope, 0)
+		}
+		if err != nil {
+			return err
+		}
+		d.stats.Envelopes++
+		d.current = d.values.InputOffset()
+	}
+}
+
+// nextValue returns where the value that was peeked at begins, and what of it
+// has been read already.
+func nextValue(dec *jsontext.Decoder) (offset int64, unread []byte) {
+	unread = dec.UnreadBuffer()
+	rest := bytes.TrimLeft(unread, " \t\r\n,:")
+	return dec.InputOffset() + int64(len(unread)-len(rest)), rest
+}
+
+// heldEvents is a logEvents array that stood before the envelope's header.
+type heldEvents struct{ start, end int64 }
+
+// decodeEnvelope reads one envelope. Log events are handed on as they are read
+// if the header is known by then, as it is in all that CloudWatch Logs writes.
+func (d *Decoder) decodeEnvelope() error {
+	dec := &d.values
+	start := d.current
+	d.header.reset()
+	var (
+		held       []heldEvents
+		heldCount  int
+		notAnArray bool
+		controlled int
+	)
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != jsontext.KindEndObject {
+		name, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		field := headerField(name)
+		kind := dec.PeekKind()
+		switch {
+		case field == fieldNone || field == fieldLogEvents && kind == jsontext.KindNull:
+			err = dec.SkipValue()
+		case field != fieldLogEvents:
+			err = d.header.read(field, dec)
+		case kind != jsontext.KindBeginArray:
+			notAnArray = true
+			err = dec.SkipValue()
+		case d.header.isControl():
+			var n int
+			n, err = skipElements(dec)
+			controlled += n
+		case d.header.isComplete():
+			d.src.stopRecording()
+			err = d.decodeEvents(dec, 0)
+		default:
+			at, _ := nextValue(dec)
+			var n int
+			n, err = skipElements(dec)
+			held = append(held, heldEvents{at, dec.InputOffset()})
+			heldCount += n
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+
+	d.current = start
+	d.header.finish()
+	switch reason := d.header.reason(); {
+	case d.header.isControl():
+		d.stats.ControlEnvelopes++
+		d.stats.ControlMessages += controlled + heldCount
+		return nil
+	case reason != Reason{}:
+		return d.faultValue(reason, heldCount)
+	case notAnArray:
+		return d.faultValue(ReasonInvalidLogEvents, heldCount)
+	}
+	for _, events := range held {
+		d.heldData.Reset(d.src.recorded(events.start, events.end))
+		d.held.Reset(&d.heldData, decodeOptions)
+		if err := d.decodeEvents(&d.held, events.start); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skipElements skips an array and returns how many elements it has.
+func skipElements(dec *jsontext.Decoder) (int, error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return 0, err
+	}
+	n := 0
+	for dec.PeekKind() != jsontext.KindEndArray {
+		if err := dec.SkipValue(); err != nil {
+			return n, err
+		}
+		n++
+	}
+	_, err := dec.ReadToken()
+	return n, err
+}
+
+// decodeEvents reads an array of log events. Offsets of dec count from base.
+func (d *Decoder) decodeEvents(dec *jsontext.Decoder, base int64) error {
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for {
+		kind := dec.PeekKind()
+		if kind == jsontext.KindEndArray {
+			_, err := dec.ReadToken()
+			return err
+		}
+		if kind != jsontext.KindInvalid {
+			offset, _ := nextValue(dec)
+			d.current = base + offset
+		}
+		if kind != jsontext.KindBeginObject {
+			raw, err := dec.ReadValue()
+			if err != nil {
+				return err
+			}
+			if err := d.faultEvent(raw); err != nil {
+				return err
+			}
+		} else if err := d.decodeEvent(dec); err != nil {
+			return err
+		}
+		d.current = base + dec.InputOffset()
+	}
+}
+
+// decodeEvent reads one log event and hands it on. Members that CloudWatch
+// Logs does not write are ignored.
+func (d *Decoder) decodeEvent(dec *jsontext.Decoder) error {
+	ev := &d.event
+	ev.reset(&d.header.Header, d.current)
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != jsontext.KindEndObject {
+		name, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		field := eventField(name)
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		switch field {
+		case fieldID:
+			switch value.Kind() {
+			case jsontext.KindString:
+				ev.ID = appendText(ev.ID[:0], value)
+			case jsontext.KindNumber:
+				ev.ID = append(ev.ID[:0], value...)
+			}
+		case fieldTimestamp:
+			ev.timestamp = append(ev.timestamp[:0], value...)
+			ev.setTime(value)
+		case fieldMessage:
+			ev.Message = setRaw(ev.Message, value)
+		case fieldExtractedFields:
+			ev.ExtractedFields = setRaw(ev.ExtractedFields, value)
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	if len(ev.ExtractedFields) > 0 {
+		ev.setSystemFields(&d.fields, &d.fieldsData)
+	}
+	d.stats.Events++
+	return d.abortOn(d.handler.HandleEvent(ev))
+}
+
+// faultValue reports the value just read, which began at d.current.
+func (d *Decoder) faultValue(reason Reason, events int) error {
+	raw := d.src.recorded(d.current, d.values.InputOffset())
+	if raw == nil {
+		return d.faultStored(reason)
+	}
+	return d.fault(Fault{Reason: reason, Offset: d.current, Data: raw, Events: events})
+}
+
+// faultEvent reports an element of logEvents that is no log event, in an
+// envelope of its own so that it can be decoded again.
+func (d *Decoder) faultEvent(raw jsontext.Value) error {
+	d.piece = d.header.appendOpen(d.piece[:0])
+	d.piece = append(d.piece, raw...)
+	d.piece = append(d.piece, `]}`...)
+	return d.fault(Fault{Reason: ReasonInvalidEvent, Offset: d.current, Data: d.piece, Events: 1})
+}
+
+// faultStored reports the record as stored, from d.current on.
+func (d *Decoder) faultStored(reason Reason) error {
+	return d.fault(Fault{Reason: reason, Offset: d.current, Data: d.data, Stored: true})
+}
+
+func (d *Decoder) fault(f Fault) error {
+	d.stats.Faults++
+	d.stats.FaultyEvents += f.Events
+	return d.abortOn(d.handler.HandleFault(f))
+}
+
+// abortOn remembers an error of the handler, to tell it from one in the data.
+func (d *Decoder) abortOn(err error) error {
+	if err != nil {
+		d.aborted = err
+	}
+	return err
+}

@@ -1,0 +1,62 @@
+package envelope
+
+// Reason says why a part of a record could not be delivered. Both fields are
+// constants and hold nothing of the log's content, so a reason may be shown,
+// stored and counted anywhere.
+type Reason struct {
+	// Code is stable and meant for machines: metrics, filters, tests.
+	Code string `json:"code"`
+	// Text is one sentence for people.
+	Text string `json:"text"`
+}
+
+// The reasons for which the decoder reports a fault.
+var (
+	ReasonEmptyRecord = Reason{"empty_record",
+		"the record holds no data"}
+	ReasonUnknownEncoding = Reason{"unknown_encoding",
+		"the record is neither gzip nor zlib nor JSON"}
+	ReasonKPLAggregate = Reason{"kpl_aggregate",
+		"the record was aggregated by the Kinesis Producer Library: another producer writes to this stream"}
+	ReasonCorruptCompression = Reason{"corrupt_compression",
+		"the compressed data is damaged or cut off"}
+	ReasonInflatedLimit = Reason{"inflated_limit",
+		"the record inflates to more than the configured limit"}
+	ReasonRatioLimit = Reason{"ratio_limit",
+		"the record inflates by more than the configured ratio"}
+	ReasonInvalidJSON = Reason{"invalid_json",
+		"the data is not valid JSON from this position on"}
+	ReasonTruncatedJSON = Reason{"truncated_json",
+		"the data ends in the middle of a JSON value"}
+	ReasonNotAnEnvelope = Reason{"not_an_envelope",
+		"the JSON value is not an object"}
+	ReasonMissingMessageType = Reason{"missing_message_type",
+		"the envelope has no messageType"}
+	ReasonUnknownMessageType = Reason{"unknown_message_type",
+		"the envelope's messageType is neither DATA_MESSAGE nor CONTROL_MESSAGE"}
+	ReasonMissingLogGroup = Reason{"missing_log_group",
+		"the envelope has no logGroup or an empty one"}
+	ReasonMissingLogStream = Reason{"missing_log_stream",
+		"the envelope has no logStream or an empty one"}
+	ReasonInvalidLogEvents = Reason{"invalid_log_events",
+		"the envelope's logEvents is not an array"}
+	ReasonInvalidEvent = Reason{"invalid_event",
+		"the log event is not a JSON object"}
+)
+
+// Fault is a part of a record that could not be decoded.
+type Fault struct {
+	Reason Reason
+	// Offset is where the part begins, in bytes of the inflated record.
+	Offset int64
+	// Data is the part, in a form the decoder accepts as a record's data: a
+	// value of the record, a single log event in an envelope of its own, or
+	// the record as stored. It is valid only during the call.
+	Data []byte
+	// Stored tells that Data is the whole record as stored, because the part
+	// could not be cut out of it. What stands before Offset was decoded.
+	Stored bool
+	// Events counts the log events in the part, as far as they could be told
+	// apart.
+	Events int
+}

@@ -1,0 +1,182 @@
+package envelope
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+)
+
+// ratioFloor is the inflated size below which the ratio is not looked at:
+// small and very regular records compress to almost nothing and do no harm.
+const ratioFloor = 1 << 20
+
+var (
+	errInflatedLimit = errors.New("inflated size limit reached")
+	errRatioLimit    = errors.New("inflation ratio limit reached")
+
+	gzipMagic = []byte{0x1f, 0x8b}
+	kplMagic  = []byte{0xf3, 0x89, 0x9a, 0xc2}
+)
+
+// source reads the inflated bytes of one record. It enforces the limits, keeps
+// the error that ended the data, and records what it hands out while asked to.
+type source struct {
+	compressed bytes.Reader
+	gzip       *gzip.Reader
+	zlib       io.ReadCloser // also a zlib.Resetter
+
+	reader io.Reader
+	limit  int64 // most bytes that may be read
+	reason error // why more than that is refused
+	read   int64
+	err    error // sticky, io.EOF at the regular end
+
+	recording bool
+	record    []byte
+	base      int64 // offset of record[0] in the inflated data
+}
+
+// open prepares the source for a record. A non-zero Reason means that the
+// record's encoding is not one of those known.
+func (s *source) open(data []byte, limits Limits) Reason {
+	s.compressed.Reset(data)
+	s.read, s.err = 0, nil
+	s.recording, s.record = false, s.record[:0]
+
+	s.limit, s.reason = limits.MaxInflatedBytes, errInflatedLimit
+	ratioLimit := max(ratioFloor, int64(len(data))*int64(limits.MaxInflateRatio))
+	if ratioLimit < s.limit {
+		s.limit, s.reason = ratioLimit, errRatioLimit
+	}
+
+	trimmed := bytes.TrimLeft(data, " \t\r\n")
+	switch {
+	case len(trimmed) == 0:
+		return ReasonEmptyRecord
+	case bytes.HasPrefix(data, gzipMagic):
+		return s.openGzip()
+	case isZlib(data):
+		return s.openZlib()
+	case trimmed[0] == '{':
+		s.reader = &s.compressed
+		return Reason{}
+	case bytes.HasPrefix(data, kplMagic):
+		return ReasonKPLAggregate
+	default:
+		return ReasonUnknownEncoding
+	}
+}
+
+func (s *source) openGzip() Reason {
+	var err error
+	if s.gzip == nil {
+		s.gzip, err = gzip.NewReader(&s.compressed)
+	} else {
+		err = s.gzip.Reset(&s.compressed)
+	}
+	if err != nil {
+		s.gzip = nil
+		return ReasonCorruptCompression
+	}
+	s.reader = s.gzip
+	return Reason{}
+}
+
+func (s *source) openZlib() Reason {
+	var err error
+	if s.zlib == nil {
+		s.zlib, err = zlib.NewReader(&s.compressed)
+	} else {
+		err = s.zlib.(zlib.Resetter).Reset(&s.compressed, nil)
+	}
+	if err != nil {
+		s.zlib = nil
+		return ReasonCorruptCompression
+	}
+	s.reader = s.zlib
+	return Reason{}
+}
+
+// isZlib tells by the two header bytes: deflate with a 32 KiB window, in any
+// of the four compression levels the header can name.
+func isZlib(data []byte) bool {
+	if len(data) < 2 || data[0] != 0x78 {
+		return false
+	}
+	switch data[1] {
+	case 0x01, 0x5e, 0x9c, 0xda:
+		return true
+	}
+	return false
+}
+
+// Read implements io.Reader. One byte beyond the limit is asked for, so that
+// data of exactly the limit's size is accepted.
+func (s *source) Read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	if rest := s.limit - s.read + 1; int64(len(p)) > rest {
+		p = p[:rest]
+	}
+	n, err := s.reader.Read(p)
+	s.read += int64(n)
+	if s.read > s.limit {
+		n--
+		s.read--
+		err = s.reason
+	}
+	s.err = err
+	if s.recording {
+		s.record = append(s.record, p[:n]...)
+	}
+	return n, err
+}
+
+// failure is the reason for which the data ended early, if it did.
+func (s *source) failure() (Reason, bool) {
+	switch s.err {
+	case nil, io.EOF:
+		return Reason{}, false
+	case errInflatedLimit:
+		return ReasonInflatedLimit, true
+	case errRatioLimit:
+		return ReasonRatioLimit, true
+	default:
+		return ReasonCorruptCompression, true
+	}
+}
+
+// startRecording keeps the data from offset on. Of that, unread has been read
+// from the source already.
+func (s *source) startRecording(offset int64, unread []byte) {
+	s.recording = true
+	s.base = offset
+	s.record = append(s.record[:0], unread...)
+}
+
+func (s *source) stopRecording() {
+	s.recording = false
+	s.record = s.record[:0]
+}
+
+// recorded is the data from start to end, or nil where it was not recorded.
+func (s *source) recorded(start, end int64) []byte {
+	if !s.recording || start < s.base || end > s.base+int64(len(s.record)) {
+		return nil
+	}
+	return s.record[start-s.base : end-s.base]
+}
+
+// release lets go of what refers to the record and of outsized buffers.
+func (s *source) release() {
+	s.compressed.Reset(nil)
+	s.reader = nil
+	s.recording = false
+	if cap(s.record) > maxRetained {
+		s.record = nil
+	}
+}

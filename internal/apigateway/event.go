@@ -1,0 +1,231 @@
+package apigateway
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/envelope"
+)
+
+// What an event says about its own form.
+const (
+	accessHead = `{"schema":"apigw.access/1","event_name":"aws.apigateway.access","timestamp":`
+	logHead    = `{"schema":"apigw.log/1","event_name":"aws.cloudwatch.log","timestamp":`
+)
+
+// eventWriter writes log events as structured events.
+type eventWriter struct {
+	region   string
+	access   *accessLog
+	message  []byte // text of the message
+	repaired []byte
+	body     []byte
+
+	sequenceNumber string
+	arrival        int64  // milliseconds since 1970
+	observed       []byte // member observed_timestamp
+
+	header headerText
+	digest []byte // what the uid is made from
+}
+
+// headerText is what an envelope's header becomes, kept from event to event.
+type headerText struct {
+	of       envelope.Header
+	set      bool
+	uid      []byte // beginning of what the uid is made from
+	groups   []byte // members of log group and log stream
+	isAccess bool   // the log group may hold access logs
+}
+
+// writtenEvent tells about an event that was written.
+type writtenEvent struct {
+	kind   Kind
+	millis int64 // its timestamp
+}
+
+func newEventWriter(region string) *eventWriter {
+	w := &eventWriter{access: newAccessLog()}
+	if region != "" {
+		w.region = string(appendQuoted(nil, region))
+	}
+	return w
+}
+
+func (w *eventWriter) release() {
+	for _, buf := range []*[]byte{&w.message, &w.repaired, &w.body, &w.access.scratch} {
+		if cap(*buf) > maxRetained {
+			*buf = nil
+		}
+	}
+	w.access.message = nil
+	w.access.reader.Reset(nil)
+}
+
+func (w *eventWriter) startRecord(record *Record) {
+	w.sequenceNumber = record.SequenceNumber
+	w.arrival = 0
+	w.observed = w.observed[:0]
+	if arrival, ok := validInstant(record.Arrival.UnixMilli()); ok && !record.Arrival.IsZero() {
+		w.arrival = arrival.millis
+		w.observed = append(w.observed, `,"observed_timestamp":`...)
+		w.observed = appendTime(w.observed, w.arrival)
+	}
+}
+
+// append appends the event to dst.
+func (w *eventWriter) append(dst []byte, ev *envelope.Event) ([]byte, writtenEvent) {
+	w.useHeader(ev.Header)
+	message, warned := w.classify(ev)
+	millis := w.arrival
+	switch {
+	case !ev.HasTime:
+		warned |= warnTimestampMissing
+	case ev.Seconds:
+		warned |= warnTimestampSeconds
+		fallthrough
+	default:
+		millis = ev.Millis
+	}
+
+	var severity string
+	var account, trace []byte
+	source := millis
+	if message.kind == KindAccess {
+		dst = append(dst, accessHead...)
+		if t := w.access.eventTime(); t.ok {
+			millis = t.millis
+		}
+		severity = w.access.severity()
+		account = w.access.values[accountVariable]
+		trace = w.access.values[traceIDVariable]
+		warned |= w.access.warnings
+	} else {
+		dst = append(dst, logHead...)
+	}
+	dst = appendTime(dst, millis)
+	dst = append(dst, w.observed...)
+	if severity != "" {
+		dst = append(append(append(dst, `,"severity_text":"`...), severity...), '"')
+	}
+	if trace != nil {
+		dst = append(append(dst, `,"trace_id":`...), trace...)
+	}
+	dst = w.appendUID(dst, ev)
+	if len(ev.ID) == 0 {
+		warned |= warnEventIDMissing
+	}
+	dst = w.appendCloud(dst, ev, account)
+	dst = append(dst, w.header.groups...)
+	if millis != source && ev.HasTime {
+		dst = appendTime(append(dst, `,"aws.log.event.timestamp":`...), source)
+	}
+
+	if message.kind == KindAccess {
+		if account != nil && len(ev.Account) > 0 && string(account) != `"`+string(ev.Account)+`"` {
+			dst = append(append(dst, `,"aws.apigateway.account_id":`...), account...)
+		}
+		dst = w.access.append(dst)
+	} else {
+		dst = append(append(dst, `,"body":`...), message.body...)
+	}
+	return w.appendEnd(dst, ev, warned), writtenEvent{message.kind, millis}
+}
+
+// useHeader prepares what all events of an envelope share.
+func (w *eventWriter) useHeader(h *envelope.Header) {
+	t := &w.header
+	if t.set && t.of == *h {
+		return
+	}
+	t.of, t.set = *h, true
+	t.uid = t.uid[:0]
+	for _, part := range []string{h.Owner, h.LogGroup, h.LogStream} {
+		t.uid = append(append(t.uid, part...), 0)
+	}
+	t.groups = append(t.groups[:0], `,"aws.log.group.names":[`...)
+	t.groups = appendQuoted(t.groups, h.LogGroup)
+	t.groups = append(t.groups, `],"aws.log.stream.names":[`...)
+	t.groups = appendQuoted(t.groups, h.LogStream)
+	t.groups = append(t.groups, ']')
+	t.isAccess = mayHoldAccessLogs(h.LogGroup)
+}
+
+// appendUID appends the identity of the event, the same however often and
+// through however many filters it arrives. An event without an id is known by
+// where it stands in the stream, since its time and text need not be unique.
+func (w *eventWriter) appendUID(dst []byte, ev *envelope.Event) []byte {
+	w.digest = append(w.digest[:0], w.header.uid...)
+	if len(ev.ID) > 0 {
+		w.digest = append(w.digest, ev.ID...)
+	} else {
+		w.digest = append(append(w.digest, 0), w.sequenceNumber...)
+		w.digest = appendInt(append(w.digest, 0), ev.Offset)
+	}
+	sum := sha256.Sum256(w.digest)
+	dst = append(dst, `,"log.record.uid":"`...)
+	dst = hex.AppendEncode(dst, sum[:])
+	return append(dst, '"')
+}
+
+// appendCloud appends account and region. The filter's system fields name the
+// log event's own; with log centralisation the owner is another account.
+func (w *eventWriter) appendCloud(dst []byte, ev *envelope.Event, account []byte) []byte {
+	dst = append(dst, `,"cloud.provider":"aws"`...)
+	switch {
+	case len(ev.Account) > 0:
+		dst = appendQuoted(append(dst, `,"cloud.account.id":`...), ev.Account)
+	case account != nil:
+		dst = append(append(dst, `,"cloud.account.id":`...), account...)
+	case ev.Header.Owner != "":
+		dst = appendQuoted(append(dst, `,"cloud.account.id":`...), ev.Header.Owner)
+	}
+	switch {
+	case len(ev.Region) > 0:
+		dst = appendQuoted(append(dst, `,"cloud.region":`...), ev.Region)
+	case w.region != "":
+		dst = append(append(dst, `,"cloud.region":`...), w.region...)
+	}
+	return dst
+}
+
+// appendEnd appends what refers back to the source, and closes the event.
+func (w *eventWriter) appendEnd(dst []byte, ev *envelope.Event, warned warnings) []byte {
+	if len(ev.ExtractedFields) > 0 && !ev.OnlySystemFields {
+		dst = append(dst, `,"aws.log.extracted_fields":`...)
+		var more warnings
+		dst, more = w.appendObject(dst, ev.ExtractedFields)
+		warned |= more
+	}
+	dst = append(dst, `,"source.event_ids":[`...)
+	if len(ev.ID) > 0 {
+		dst = appendQuoted(dst, ev.ID)
+	}
+	dst = append(dst, ']')
+	if warned != 0 {
+		dst = warned.append(append(dst, `,"parse.warnings":[`...))
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// appendObject appends a JSON text in compact form. If that is not possible it
+// appends the text as a string and tells so: objects with repeated names are
+// refused like invalid JSON, since what reads them would lose members, and so
+// is what is nested too deeply for some readers.
+func (w *eventWriter) appendObject(dst []byte, raw []byte) ([]byte, warnings) {
+	if isDeep(raw) {
+		return appendQuoted(dst, raw), warnInvalidJSON
+	}
+	start := len(dst)
+	dst, err := jsontext.AppendFormat(dst, raw)
+	if err == nil {
+		return dst, 0
+	}
+	if dst, err = jsontext.AppendFormat(dst[:start], raw, jsontext.AllowInvalidUTF8(true)); err == nil {
+		return dst, warnInvalidUTF8
+	}
+	return appendQuoted(dst[:start], raw), warnInvalidJSON
+}

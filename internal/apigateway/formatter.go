@@ -1,0 +1,159 @@
+package apigateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/envelope"
+)
+
+// Defaults of [Options].
+const (
+	DefaultMaxInflatedBytes = 64 << 20
+	DefaultMaxInflateRatio  = 200
+	DefaultBatchMaxBytes    = 1_000_000
+	DefaultBatchMaxEvents   = 5000
+)
+
+// Options of a [Formatter]. Zero stands for the default of each.
+type Options struct {
+	// MaxInflatedBytes is the most a record may inflate to.
+	MaxInflatedBytes int64
+	// MaxInflateRatio is the most a record may inflate by; records that
+	// inflate to less than 1 MiB are not held to it.
+	MaxInflateRatio int
+	// BatchMaxBytes is the most bytes of JSON in a batch, brackets and commas
+	// included.
+	BatchMaxBytes int
+	// BatchMaxEvents is the most events in a batch.
+	BatchMaxEvents int
+	// Region is the AWS region of the log groups, for events that do not name
+	// theirs. It may be empty.
+	Region string
+}
+
+func (o *Options) setDefaults() {
+	if o.MaxInflatedBytes == 0 {
+		o.MaxInflatedBytes = DefaultMaxInflatedBytes
+	}
+	if o.MaxInflateRatio == 0 {
+		o.MaxInflateRatio = DefaultMaxInflateRatio
+	}
+	if o.BatchMaxBytes == 0 {
+		o.BatchMaxBytes = DefaultBatchMaxBytes
+	}
+	if o.BatchMaxEvents == 0 {
+		o.BatchMaxEvents = DefaultBatchMaxEvents
+	}
+}
+
+func (o *Options) validate() error {
+	var errs []error
+	check := func(name string, value int64) {
+		if value < 0 {
+			errs = append(errs, fmt.Errorf("%s is %d: must not be negative", name, value))
+		}
+	}
+	check("max inflated bytes", o.MaxInflatedBytes)
+	check("max inflate ratio", int64(o.MaxInflateRatio))
+	check("batch max bytes", int64(o.BatchMaxBytes))
+	check("batch max events", int64(o.BatchMaxEvents))
+	return errors.Join(errs...)
+}
+
+// Record is a Kinesis record.
+type Record struct {
+	// SequenceNumber is the record's in its shard.
+	SequenceNumber string
+	// Arrival is when Kinesis received the record. It becomes the events'
+	// observed_timestamp, which they lack if it is zero.
+	Arrival time.Time
+	// Data is the record's data as stored. The formatter does not change it
+	// and does not keep it beyond the record's turn.
+	Data []byte
+}
+
+// Batch is the body of one request to the analytics API.
+type Batch struct {
+	// Index counts the batches of a call from 0.
+	Index int
+	// Events is how many events the body has, at least one.
+	Events int
+	// Body is a JSON array of events. It is valid only during the call and
+	// must not be changed.
+	Body []byte
+}
+
+// Reason says why something was quarantined, in constant words without
+// anything of the log's content.
+type Reason = envelope.Reason
+
+// ReasonEventTooLarge is given for an event that would need more than a whole
+// batch. The other reasons are those of package envelope.
+var ReasonEventTooLarge = Reason{
+	Code: "event_too_large",
+	Text: "the formatted event is larger than a batch may be",
+}
+
+// Quarantined is a part of a record that cannot be delivered.
+type Quarantined struct {
+	// SequenceNumber is the record's.
+	SequenceNumber string
+	// Offset is where the part begins, in bytes of the inflated record.
+	Offset int64
+	Reason Reason
+	// Events counts the log events in the part, as far as they could be told
+	// apart.
+	Events int
+	// Stored tells that Data is the whole record as stored, because the part
+	// could not be cut out of it; what stands before Offset was delivered.
+	Stored bool
+	// Data is the part, in a form that can be formatted again as a record's
+	// data. It is valid only during the call and must not be changed.
+	Data []byte
+}
+
+// Sink takes what a [Formatter] makes of records, in their order. An error
+// ends the formatting.
+type Sink interface {
+	// Batch takes a finished batch.
+	Batch(context.Context, Batch) error
+	// Quarantine takes a part of a record that cannot be delivered.
+	Quarantine(context.Context, Quarantined) error
+}
+
+// Formatter formats records. It may be used by several goroutines at once.
+type Formatter struct {
+	options Options
+	runs    sync.Pool // of *run
+}
+
+// New returns a formatter. The error names every option that is out of range.
+func New(options Options) (*Formatter, error) {
+	if err := options.validate(); err != nil {
+		return nil, fmt.Errorf("formatter options: %w", err)
+	}
+	options.setDefaults()
+	f := &Formatter{options: options}
+	f.runs.New = func() any { return newRun(&f.options) }
+	return f, nil
+}
+
+// Format formats records until there are no more, and hands what it makes of
+// them to the sink. Nothing in the data causes an error: it comes from the
+// records' source, the sink, or the context, and tells which. The summary then
+// covers what was done before.
+func (f *Formatter) Format(ctx context.Context, records iter.Seq2[Record, error], sink Sink) (Summary, error) {
+	r := f.runs.Get().(*run)
+	defer func() {
+		r.release()
+		f.runs.Put(r)
+	}()
+	r.begin(ctx, sink)
+	err := r.formatAll(records)
+	return r.summary, err
+}

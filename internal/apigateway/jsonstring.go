@@ -1,0 +1,84 @@
+package apigateway
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// isClean tells that no string in a JSON text needs repair before it is passed
+// on: it is valid UTF-8, and no escape can stand for half a surrogate pair.
+func isClean(raw []byte) bool {
+	return utf8.Valid(raw) && !bytes.Contains(raw, []byte(`\u`))
+}
+
+// appendQuoted appends text as a JSON string, with invalid UTF-8 replaced.
+func appendQuoted[T ~string | ~[]byte](dst []byte, text T) []byte {
+	dst, _ = jsontext.AppendQuote(dst, text) // the error tells what was replaced
+	return dst
+}
+
+// appendText appends the text of a JSON string, with invalid UTF-8 replaced.
+func appendText(dst []byte, raw jsontext.Value) []byte {
+	if bytes.IndexByte(raw, '\\') < 0 && len(raw) >= 2 {
+		return append(dst, raw[1:len(raw)-1]...)
+	}
+	dst, _ = jsontext.AppendUnquote(dst, raw) // the error tells what was replaced
+	return dst
+}
+
+// appendSafeString appends a JSON string that may need repair, and tells
+// whether something in it had to be replaced.
+func appendSafeString(dst []byte, raw jsontext.Value) (_ []byte, replaced bool) {
+	if isClean(raw) {
+		return append(dst, raw...), false
+	}
+	text, err := jsontext.AppendUnquote(nil, raw)
+	return appendQuoted(dst, text), err != nil
+}
+
+// plainText is the text of a scalar that holds no escapes.
+func plainText(raw jsontext.Value) ([]byte, bool) {
+	if raw.Kind() != jsontext.KindString {
+		return raw, true
+	}
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		return nil, false
+	}
+	return raw[1 : len(raw)-1], true
+}
+
+// appendTime appends a time as an RFC 3339 string with milliseconds, in UTC.
+func appendTime(dst []byte, millis int64) []byte {
+	return time.UnixMilli(millis).UTC().AppendFormat(dst, `"2006-01-02T15:04:05.000Z"`)
+}
+
+func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }
+
+// maxBodyDepth is how deep a JSON value may be nested to be passed on as such.
+// Parsers refuse what is nested too deeply, and with it the whole batch.
+const maxBodyDepth = 100
+
+// isDeep tells whether a JSON value is nested too deeply.
+func isDeep(raw []byte) bool {
+	if bytes.Count(raw, []byte{'{'})+bytes.Count(raw, []byte{'['}) <= maxBodyDepth {
+		return false
+	}
+	depth := 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			i += stringLength(raw[i:]) - 1
+		case '{', '[':
+			if depth++; depth > maxBodyDepth {
+				return true
+			}
+		case '}', ']':
+			depth--
+		}
+	}
+	return false
+}

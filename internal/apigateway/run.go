@@ -1,0 +1,156 @@
+package apigateway
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/envelope"
+)
+
+// maxRetained is the largest buffer that is kept for the next call.
+const maxRetained = 4 << 20
+
+// run is one call of Format. It is the envelope decoder's handler, and reused
+// for the sake of its buffers.
+type run struct {
+	options *Options
+	decoder *envelope.Decoder
+	writer  *eventWriter
+	batch   batch
+	piece   []byte
+
+	ctx     context.Context // of the call
+	sink    Sink
+	record  *Record
+	summary Summary
+}
+
+var _ envelope.Handler = (*run)(nil)
+
+func newRun(options *Options) *run {
+	return &run{
+		options: options,
+		decoder: envelope.NewDecoder(envelope.Limits{
+			MaxInflatedBytes: options.MaxInflatedBytes,
+			MaxInflateRatio:  options.MaxInflateRatio,
+		}),
+		writer: newEventWriter(options.Region),
+		batch:  batch{maxBytes: options.BatchMaxBytes, maxEvents: options.BatchMaxEvents},
+	}
+}
+
+func (r *run) begin(ctx context.Context, sink Sink) {
+	r.ctx, r.sink = ctx, sink
+	r.summary = Summary{}
+	r.batch.reset()
+}
+
+// release lets go of the caller's memory and of outsized buffers.
+func (r *run) release() {
+	r.ctx, r.sink, r.record = nil, nil, nil
+	r.summary = Summary{}
+	if cap(r.batch.buf) > max(maxRetained, 2*r.options.BatchMaxBytes) {
+		r.batch.buf = nil
+	}
+	if cap(r.piece) > maxRetained {
+		r.piece = nil
+	}
+	r.writer.release()
+}
+
+func (r *run) formatAll(records iter.Seq2[Record, error]) error {
+	for record, err := range records {
+		if err != nil {
+			return fmt.Errorf("read record %d: %w", r.summary.Records, err)
+		}
+		if err := r.ctx.Err(); err != nil {
+			return fmt.Errorf("format record %s: %w", record.SequenceNumber, err)
+		}
+		if err := r.format(&record); err != nil {
+			return fmt.Errorf("format record %s: %w", record.SequenceNumber, err)
+		}
+	}
+	if r.batch.events == 0 {
+		return nil
+	}
+	return r.deliver(r.batch.take())
+}
+
+func (r *run) format(record *Record) error {
+	r.record = record
+	r.writer.startRecord(record)
+	stats, err := r.decoder.Decode(record.Data, r)
+	r.summary.Records++
+	r.summary.StoredBytes += int64(len(record.Data))
+	r.summary.InflatedBytes += stats.InflatedBytes
+	r.summary.ControlMessages += stats.ControlMessages
+	if stats.ControlEnvelopes > 0 && stats.ControlEnvelopes == stats.Envelopes && stats.Faults == 0 {
+		r.summary.ControlRecords++
+	}
+	return err
+}
+
+// HandleEvent implements [envelope.Handler].
+func (r *run) HandleEvent(ev *envelope.Event) error {
+	r.batch.begin()
+	var written writtenEvent
+	r.batch.buf, written = r.writer.append(r.batch.buf, ev)
+	verdict := r.batch.commit()
+	if verdict == overflow {
+		if err := r.deliver(r.batch.takeBefore()); err != nil {
+			return err
+		}
+		r.batch.carryOver()
+		verdict = r.batch.commit()
+	}
+	if verdict == tooLarge {
+		r.batch.discard()
+		r.piece = ev.AppendEnvelope(r.piece[:0])
+		return r.HandleFault(envelope.Fault{
+			Reason: ReasonEventTooLarge, Offset: ev.Offset, Data: r.piece, Events: 1,
+		})
+	}
+	r.summary.count(written.kind, written.millis)
+	if !r.batch.full() {
+		return nil
+	}
+	if err := r.deliver(r.batch.take()); err != nil {
+		return err
+	}
+	r.batch.reset()
+	return nil
+}
+
+// deliver hands a batch to the sink.
+func (r *run) deliver(body []byte) error {
+	b := Batch{Index: r.summary.Batches, Events: r.batch.events, Body: body}
+	if err := r.sink.Batch(r.ctx, b); err != nil {
+		return fmt.Errorf("take batch %d: %w", b.Index, err)
+	}
+	r.summary.Batches++
+	r.summary.BatchBytes += int64(len(body))
+	return nil
+}
+
+// HandleFault implements [envelope.Handler].
+func (r *run) HandleFault(f envelope.Fault) error {
+	q := Quarantined{
+		SequenceNumber: r.record.SequenceNumber,
+		Offset:         f.Offset,
+		Reason:         f.Reason,
+		Events:         f.Events,
+		Stored:         f.Stored,
+		Data:           f.Data,
+	}
+	if err := r.sink.Quarantine(r.ctx, q); err != nil {
+		return fmt.Errorf("quarantine at byte %d: %w", q.Offset, err)
+	}
+	r.summary.Quarantined++
+	r.summary.QuarantinedEvents += q.Events
+	if r.summary.Reasons == nil {
+		r.summary.Reasons = make(map[string]int)
+	}
+	r.summary.Reasons[q.Reason.Code]++
+	return nil
+}

@@ -1,0 +1,140 @@
+// Package stage keeps the blobs of windows on their way: raw records, formatted
+// batches, quarantined pieces. It is a thin layer above gocloud.dev/blob, which
+// brings the kinds of storage: s3:// in production, file:// and mem:// elsewhere.
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/fileblob" // file://
+	_ "gocloud.dev/blob/memblob"  // mem://
+	_ "gocloud.dev/blob/s3blob"   // s3://
+	"gocloud.dev/gcerrors"
+)
+
+// ErrNotFound is wrapped where no object has the key.
+var ErrNotFound = errors.New("no such object in the stage")
+
+// Stage is where windows wait. An object is written once under a key that is
+// made from its content's identity, so writing it again writes the same bytes.
+type Stage struct {
+	bucket *blob.Bucket
+}
+
+// Open opens the stage at a URL: s3://bucket?prefix=path/, file:///directory or
+// mem://. The directory of a file:// stage is made if it is missing.
+//
+// A mem:// stage is seen by the process that opened it and by no other.
+func Open(ctx context.Context, rawURL string) (*Stage, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("stage URL %q: %w", rawURL, err)
+	}
+	if u.Scheme == "file" {
+		q := u.Query()
+		for option, value := range fileDefaults {
+			if !q.Has(option) {
+				q.Set(option, value)
+			}
+		}
+		u.RawQuery = q.Encode()
+	}
+	bucket, err := blob.OpenBucket(ctx, u.String())
+	if err != nil {
+		return nil, fmt.Errorf("open the stage %s: %w", rawURL, err)
+	}
+	return &Stage{bucket: bucket}, nil
+}
+
+// fileDefaults are the options of a file:// stage: make the directory, write
+// beside the target (a temporary directory can be on another disk, and then a
+// rename is no longer atomic), and keep no sidecar file of metadata.
+var fileDefaults = map[string]string{
+	"create_dir": "true",
+	"no_tmp_dir": "true",
+	"metadata":   "skip",
+}
+
+// Close releases the stage. Objects stay.
+func (s *Stage) Close() error { return s.bucket.Close() }
+
+// Check reports whether the stage can be written, read and deleted from.
+func (s *Stage) Check(ctx context.Context, key string) error {
+	if err := s.Put(ctx, key, []byte("check")); err != nil {
+		return err
+	}
+	if _, err := s.Get(ctx, key); err != nil {
+		return err
+	}
+	return s.Delete(ctx, key)
+}
+
+// Put writes an object. It is durable when Put returns.
+func (s *Stage) Put(ctx context.Context, key string, body []byte) error {
+	err := s.bucket.WriteAll(ctx, key, body, &blob.WriterOptions{
+		ContentType: "application/octet-stream",
+		// The whole body is in memory: one part, no buffer of the writer's own.
+		BufferSize: max(len(body), 1),
+	})
+	if err != nil {
+		return fmt.Errorf("write %s to the stage: %w", key, err)
+	}
+	return nil
+}
+
+// Reader opens an object for reading. Errors wrap ErrNotFound where there is
+// none.
+func (s *Stage) Reader(ctx context.Context, key string) (io.ReadCloser, error) {
+	r, err := s.bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return nil, readError(key, err)
+	}
+	return r, nil
+}
+
+// Get reads a whole object. Errors wrap ErrNotFound where there is none.
+func (s *Stage) Get(ctx context.Context, key string) ([]byte, error) {
+	body, err := s.bucket.ReadAll(ctx, key)
+	if err != nil {
+		return nil, readError(key, err)
+	}
+	return body, nil
+}
+
+func readError(key string, err error) error {
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return fmt.Errorf("read %s: %w", key, ErrNotFound)
+	}
+	return fmt.Errorf("read %s from the stage: %w", key, err)
+}
+
+// Delete deletes an object. An object that is not there is deleted.
+func (s *Stage) Delete(ctx context.Context, key string) error {
+	err := s.bucket.Delete(ctx, key)
+	if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		return fmt.Errorf("delete %s from the stage: %w", key, err)
+	}
+	return nil
+}
+
+// Keys lists the keys that begin with the prefix, in order.
+func (s *Stage) Keys(ctx context.Context, prefix string) ([]string, error) {
+	var keys []string
+	list := s.bucket.List(&blob.ListOptions{Prefix: prefix})
+	for {
+		object, err := list.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return keys, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list %s* in the stage: %w", strings.TrimSuffix(prefix, "*"), err)
+		}
+		keys = append(keys, object.Key)
+	}
+}

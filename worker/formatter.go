@@ -1,0 +1,28 @@
+package worker
+
+import (
+	"strings"
+
+	"github.com/log-event-pipeline/logpipe/internal/apigateway"
+	"github.com/log-event-pipeline/logpipe/internal/config"
+)
+
+// newFormatter returns the formatter by the settings. region is that of the AWS
+// settings: the logs do not say where they come from.
+func newFormatter(cfg config.Config, region string) (*apigateway.Formatter, error) {
+	return apigateway.New(apigateway.Options{
+		BatchMaxBytes:  int(cfg.BatchMaxBytes),
+		BatchMaxEvents: cfg.BatchMaxEvents,
+		Region:         streamRegion(cfg.Stream, region),
+	})
+}
+
+// streamRegion is the region in the stream's ARN, or the fallback where the stream
+// is given by name.
+func streamRegion(stream, fallback string) string {
+	// arn:partition:kinesis:region:account:stream/name
+	if parts := strings.Split(stream, ":"); len(parts) == 6 && parts[0] == "arn" {
+		return parts[3]
+	}
+	return fallback
+}

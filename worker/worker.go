@@ -1,0 +1,146 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	sdkworker "go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/log-event-pipeline/logpipe/activities"
+	"github.com/log-event-pipeline/logpipe/internal/config"
+	"github.com/log-event-pipeline/logpipe/internal/connect"
+	"github.com/log-event-pipeline/logpipe/internal/delivery"
+	"github.com/log-event-pipeline/logpipe/internal/token"
+	"github.com/log-event-pipeline/logpipe/internal/window"
+	"github.com/log-event-pipeline/logpipe/workflows"
+)
+
+// stopTimeout bounds how long a stopping worker waits for requests in flight. ECS
+// gives a task 30 s before it kills it.
+const stopTimeout = 20 * time.Second
+
+// Dependencies are what a worker is made of.
+type Dependencies struct {
+	Config     config.Config
+	Temporal   client.Client
+	Parameters token.Parameters
+	Stage      activities.Stage
+	// Region of AWS, for events that do not name theirs.
+	Region string
+	Logger *slog.Logger
+	// OnFatal is called when the process can no longer reach Temporal for good.
+	OnFatal func(error)
+}
+
+// Worker is the worker process.
+type Worker struct {
+	config     config.Config
+	parameters token.Parameters
+	store      *token.Store
+	worker     sdkworker.Worker
+	logger     *slog.Logger
+
+	stop func()
+}
+
+// New puts a worker together. It does nothing before Start.
+func New(d Dependencies) (*Worker, error) {
+	cfg := d.Config
+	w := &Worker{
+		config: cfg, parameters: d.Parameters, logger: d.Logger,
+		store: token.NewStore(d.Parameters, cfg.TokenParameter),
+		stop:  func() {},
+	}
+	concurrency := cfg.WorkerActivities
+	if concurrency == 0 {
+		concurrency = config.ActivitiesPerCore * runtime.GOMAXPROCS(0)
+	}
+	w.worker = sdkworker.New(d.Temporal, window.WorkerQueue(cfg.Pipeline), sdkworker.Options{
+		Identity:                           connect.Identity("worker"),
+		MaxConcurrentActivityExecutionSize: concurrency,
+		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       d.OnFatal,
+	})
+	registerWorkflows(w.worker)
+
+	formatter, err := newFormatter(cfg, d.Region)
+	if err != nil {
+		return nil, err
+	}
+	cache := token.NewCache(w.store, time.Now)
+	httpClient := newHTTPClient(cfg.DestinationTimeout, concurrency)
+	activities.Register(w.worker,
+		&activities.Format{Stage: d.Stage, Formatter: formatter, Concurrency: cfg.DeliveryConcurrency},
+		&activities.Tokens{
+			Store: w.store, Cache: cache,
+			Endpoint: &token.Endpoint{
+				URL: cfg.TokenURL, ClientID: cfg.ClientID, Scope: cfg.TokenScope, HTTP: httpClient,
+				Secret: func(ctx context.Context) (config.Secret, error) {
+					return token.ReadSecret(ctx, d.Parameters, cfg.ClientSecretParameter)
+				},
+			},
+			Keeper:       activities.TemporalKeeper{Client: d.Temporal},
+			RefreshAhead: cfg.TokenRefreshAhead,
+			Now:          time.Now,
+		},
+		&activities.Deliver{
+			Stage: d.Stage, Cache: cache, Now: time.Now,
+			Destination: delivery.NewClient(cfg.DestinationURL, httpClient, time.Now),
+		},
+		&activities.Clear{Stage: d.Stage},
+	)
+	return w, nil
+}
+
+// registerWorkflows registers the workflows under the names that are in their
+// callers' histories.
+func registerWorkflows(r sdkworker.WorkflowRegistry) {
+	register := func(name string, fn any) {
+		r.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})
+	}
+	register(workflows.StreamReaderName, workflows.StreamReader)
+	register(workflows.ShardReaderName, workflows.ShardReader)
+	register(workflows.FlushWindowName, workflows.FlushWindow)
+	register(workflows.TokenKeeperName, workflows.TokenKeeper)
+}
+
+// Start checks the parameters and begins to take tasks. The token endpoint and the
+// destination are not called: their outage must not keep a worker from starting.
+func (w *Worker) Start(ctx context.Context) error {
+	if _, err := token.ReadSecret(ctx, w.parameters, w.config.ClientSecretParameter); err != nil {
+		return fmt.Errorf("client secret: %w; LOGPIPE_CLIENT_SECRET_PARAMETER names the parameter, AWS_REGION and AWS_ENDPOINT_URL where it is, and the caller needs ssm:GetParameter on it and kms:Decrypt on its key", err)
+	}
+	if _, err := w.store.Get(ctx); err != nil && !errors.Is(err, token.ErrNotFound) {
+		return fmt.Errorf("token: %w; LOGPIPE_TOKEN_PARAMETER names the parameter, and the caller needs ssm:GetParameter and ssm:PutParameter on it", err)
+	}
+	if err := w.worker.Start(); err != nil {
+		return fmt.Errorf("start polling task queue %s: %w", window.WorkerQueue(w.config.Pipeline), err)
+	}
+	w.stop = sync.OnceFunc(w.worker.Stop)
+	w.logger.Info("worker runs", "settings", w.config)
+	return nil
+}
+
+// Stop waits for the activities in flight and returns when they are done or the
+// time for it is over. Stopping twice, or before starting, is fine.
+func (w *Worker) Stop() { w.stop() }
+
+// newHTTPClient returns the client for the destination and the token endpoint. Its
+// idle connections suffice for all activities at once, so that a busy worker does
+// not connect anew for each request.
+func newHTTPClient(timeout time.Duration, concurrency int) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	transport.MaxIdleConns = 2 * concurrency
+	transport.MaxIdleConnsPerHost = concurrency
+	return &http.Client{Transport: transport, Timeout: timeout}
+}
