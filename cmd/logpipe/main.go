@@ -1,0 +1,68 @@
+// Command logpipe takes API Gateway logs from a Kinesis data stream to an
+// analytics API. Its processes are subcommands: starter reads the stream and cuts
+// it into windows, worker formats and delivers them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses.
+const (
+	exitOK       = 0
+	exitFailed   = 1 // something the process needs did not work
+	exitMisused  = 2 // flags or settings are wrong
+	programName  = "logpipe"
+	errorLinePre = programName + ": "
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process: it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(stderr)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	// One fault a line, each under the program's name, as compilers do.
+	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
+		fmt.Fprintln(stderr, errorLinePre+line)
+	}
+	var failed *processError
+	if errors.As(err, &failed) {
+		return exitFailed
+	}
+	return exitMisused
+}
+
+func newRoot(logs io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   programName,
+		Short: "Take API Gateway logs from Kinesis to an analytics API",
+		Long: `logpipe takes API Gateway logs from a Kinesis data stream to an analytics API.
+
+Settings come from defaults, then a YAML file (--config or LOGPIPE_CONFIG), then
+LOGPIPE_… variables; docs/configuration.md lists them. AWS is reached through the
+AWS SDK's own variables (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, …), Temporal
+through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().String("config", "", "YAML file with settings")
+	root.AddCommand(starterCommand(logs), workerCommand(logs))
+	return root
+}

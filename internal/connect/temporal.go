@@ -1,0 +1,62 @@
+package connect
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+
+	"github.com/log-event-pipeline/logpipe/internal/telemetry"
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
+)
+
+// temporalTimeout bounds the first contact with Temporal.
+const temporalTimeout = 10 * time.Second
+
+// Temporal dials the Temporal service that the TEMPORAL_ variables or Temporal's
+// configuration file name, and makes sure that the namespace is there and has the
+// search attributes.
+func Temporal(ctx context.Context, logger *slog.Logger) (client.Client, error) {
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return nil, fmt.Errorf("the Temporal settings (TEMPORAL_… variables or Temporal's configuration file): %w", err)
+	}
+	options.Logger = telemetry.TemporalLogger(logger)
+	if options.HostPort == "" {
+		options.HostPort = client.DefaultHostPort
+	}
+	if options.Namespace == "" {
+		options.Namespace = client.DefaultNamespace
+	}
+	ctx, cancel := context.WithTimeout(ctx, temporalTimeout)
+	defer cancel()
+	c, err := client.DialContext(ctx, options)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Temporal at %s: %w; is it running there? Set TEMPORAL_ADDRESS, and for TLS or Temporal Cloud TEMPORAL_TLS and TEMPORAL_API_KEY", options.HostPort, brief(ctx, err))
+	}
+	if err := prepare(ctx, c, options.Namespace); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("Temporal at %s: %w", options.HostPort, brief(ctx, err))
+	}
+	return c, nil
+}
+
+func prepare(ctx context.Context, c client.Client, namespace string) error {
+	_, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
+	if err != nil {
+		return fmt.Errorf("namespace %q: %w; set TEMPORAL_NAMESPACE to one that exists", namespace, err)
+	}
+	return visibility.Ensure(ctx, c.OperatorService(), namespace)
+}
+
+// brief replaces an error that only says that the deadline passed.
+func brief(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("no answer within %s", temporalTimeout)
+	}
+	return err
+}

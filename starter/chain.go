@@ -1,0 +1,132 @@
+package starter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
+	"github.com/log-event-pipeline/logpipe/internal/window"
+	"github.com/log-event-pipeline/logpipe/workflows"
+)
+
+// Stage is where windows are kept until they are delivered.
+type Stage interface {
+	Put(ctx context.Context, key string, body []byte) error
+	Delete(ctx context.Context, key string) error
+}
+
+// Chain opens the windows of a pipeline, so that every record is in exactly one.
+//
+// The workflow id of a window is made from its first record, and Temporal starts
+// at most one workflow of an id. Whoever comes second, with whatever cut, learns
+// from the memo of the first where that window ends, and goes on from there. So
+// all pollers of a shard follow one chain of windows.
+type Chain struct {
+	Client   client.Client
+	Stage    Stage
+	Pipeline string
+	Stream   string
+}
+
+// Accepted is the window that Temporal holds.
+type Accepted struct {
+	// Last is the window's last sequence number, the new checkpoint.
+	Last window.SequenceNumber
+	// Ours: this cut was accepted; false where another came first.
+	Ours bool
+}
+
+// Open makes a window of the records, or finds the window that already begins
+// with the first of them. When it returns without an error, the window is durable
+// and whoever reads on begins after Last.
+func (c *Chain) Open(ctx context.Context, shardID string, records []window.Record, why window.Reason) (Accepted, error) {
+	first, last := records[0], records[len(records)-1]
+	r := window.Range{ShardID: shardID, First: first.SequenceNumber, Last: last.SequenceNumber}
+	if err := r.Validate(); err != nil {
+		return Accepted{}, temporal.NewApplicationError(err.Error(), ErrorStream)
+	}
+	in := workflows.FlushWindowInput{
+		Pipeline: c.Pipeline, Stream: c.Stream, ShardID: shardID,
+		FirstSequenceNumber: r.First, LastSequenceNumber: r.Last,
+		FirstArrival: first.Arrival.UTC(), LastArrival: last.Arrival.UTC(),
+		Records: len(records), StoredBytes: window.StoredBytes(records),
+		ClosedBecause: why, StageKey: r.RawKey(c.Pipeline),
+	}
+	// Staged first: a workflow that Temporal has accepted must find its records.
+	body := window.Append(make([]byte, 0, in.StoredBytes+len(records)*stagedOverhead+64), records)
+	if err := c.Stage.Put(ctx, in.StageKey, body); err != nil {
+		return Accepted{}, temporal.NewApplicationError(err.Error(), ErrorStage)
+	}
+	id := window.FlushWindowID(c.Pipeline, shardID, r.First)
+	_, err := c.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                                       id,
+		TaskQueue:                                window.WorkerQueue(c.Pipeline),
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		Memo: map[string]any{
+			workflows.MemoLastSequenceNumber: r.Last,
+			workflows.MemoRecords:            in.Records,
+		},
+		StaticSummary: fmt.Sprintf("shard %s · %d records · %d bytes stored · closed by %s",
+			window.ShortShard(shardID), in.Records, in.StoredBytes, why),
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			visibility.Pipeline.ValueSet(c.Pipeline),
+			visibility.Shard.ValueSet(window.ShortShard(shardID)),
+			visibility.Status.ValueSet(visibility.StatusFormatting),
+			visibility.FirstArrival.ValueSet(in.FirstArrival),
+		),
+	}, workflows.FlushWindowName, in)
+
+	var exists *serviceerror.WorkflowExecutionAlreadyStarted
+	switch {
+	case err == nil:
+		return Accepted{Last: r.Last, Ours: true}, nil
+	case errors.As(err, &exists):
+		return c.follow(ctx, id, r, in.StageKey)
+	default:
+		return Accepted{}, temporal.NewApplicationError(fmt.Sprintf("start workflow %s: %v", id, err), ErrorWindowStart)
+	}
+}
+
+// stagedOverhead is about what a record costs in the staged form beside its data.
+const stagedOverhead = 80
+
+// follow returns the end of the window that already exists and removes our own cut
+// from the stage if it is another one.
+func (c *Chain) follow(ctx context.Context, id string, ours window.Range, stageKey string) (Accepted, error) {
+	fail := func(err error) (Accepted, error) {
+		return Accepted{}, temporal.NewApplicationError(fmt.Sprintf("follow window %s: %v", id, err), ErrorWindowStart)
+	}
+	described, err := c.Client.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return fail(err)
+	}
+	var text string
+	payload := described.GetWorkflowExecutionInfo().GetMemo().GetFields()[workflows.MemoLastSequenceNumber]
+	if err := converter.GetDefaultDataConverter().FromPayload(payload, &text); err != nil {
+		return fail(fmt.Errorf("read its memo %s: %w", workflows.MemoLastSequenceNumber, err))
+	}
+	last, err := window.ParseSequenceNumber(text)
+	if err != nil {
+		return fail(fmt.Errorf("read its memo %s: %w", workflows.MemoLastSequenceNumber, err))
+	}
+	if last.Compare(ours.First) < 0 {
+		return fail(fmt.Errorf("its last record %s comes before its first", last))
+	}
+	if last == ours.Last {
+		// The same cut, maybe our own whose answer was lost: the object is in use.
+		return Accepted{Last: last}, nil
+	}
+	if err := c.Stage.Delete(ctx, stageKey); err != nil {
+		return Accepted{}, temporal.NewApplicationError(err.Error(), ErrorStage)
+	}
+	return Accepted{Last: last}, nil
+}

@@ -1,0 +1,39 @@
+package starter
+
+import (
+	"log/slog"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"go.temporal.io/sdk/client"
+	"go.uber.org/fx"
+
+	"github.com/log-event-pipeline/logpipe/internal/config"
+	"github.com/log-event-pipeline/logpipe/internal/kinesis"
+	"github.com/log-event-pipeline/logpipe/internal/stage"
+)
+
+// Module runs a Starter in an fx application that provides the settings, the
+// logger, Temporal, AWS and the stage.
+var Module = fx.Module("starter",
+	fx.Provide(provide),
+	fx.Invoke(func(lc fx.Lifecycle, s *Starter) {
+		lc.Append(fx.StartStopHook(s.Start, s.Stop))
+	}),
+)
+
+func provide(cfg config.Config, temporal client.Client, awsConfig aws.Config, st *stage.Stage, logger *slog.Logger, shutdown fx.Shutdowner) *Starter {
+	return New(Dependencies{
+		Config:   cfg,
+		Temporal: temporal,
+		Kinesis: awskinesis.NewFromConfig(awsConfig, func(o *awskinesis.Options) {
+			o.HTTPClient = kinesis.HTTPClient()
+		}),
+		Stage:  st,
+		Logger: logger,
+		OnFatal: func(err error) {
+			logger.Error("starter cannot go on", "error", err)
+			_ = shutdown.Shutdown(fx.ExitCode(1)) // fails only where shutdown has begun
+		},
+	})
+}

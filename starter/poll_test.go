@@ -1,0 +1,223 @@
+package starter
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/log-event-pipeline/logpipe/internal/kinesis"
+	"github.com/log-event-pipeline/logpipe/internal/window"
+	"github.com/log-event-pipeline/logpipe/workflows"
+)
+
+// script answers reads from a list; then it is at the tip.
+type script struct {
+	batches []kinesis.Batch
+	from    kinesis.Position
+	fail    error
+}
+
+func (s *script) Next(ctx context.Context) (kinesis.Batch, error) {
+	timer := time.NewTimer(kinesis.ReadInterval)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return kinesis.Batch{}, ctx.Err()
+	}
+	if len(s.batches) == 0 {
+		return kinesis.Batch{}, s.fail
+	}
+	b := s.batches[0]
+	s.batches = s.batches[1:]
+	for i := range b.Records {
+		b.Records[i].Received = time.Now()
+	}
+	return b, nil
+}
+
+// chainOf accepts every window, unless another's end is planned for its first
+// record.
+type chainOf struct {
+	opened []string // "first-last reason"
+	theirs map[window.SequenceNumber]window.SequenceNumber
+	fail   error
+}
+
+func (c *chainOf) Open(_ context.Context, _ string, records []window.Record, why window.Reason) (Accepted, error) {
+	if c.fail != nil {
+		return Accepted{}, c.fail
+	}
+	first, last := records[0].SequenceNumber, records[len(records)-1].SequenceNumber
+	if end, ok := c.theirs[first]; ok {
+		return Accepted{Last: end}, nil
+	}
+	c.opened = append(c.opened, string(first)+"-"+string(last)+" "+string(why))
+	return Accepted{Last: last, Ours: true}, nil
+}
+
+// someBatch has records first..last of ten bytes each.
+func someBatch(first, last int) kinesis.Batch {
+	var b kinesis.Batch
+	for i := first; i <= last; i++ {
+		b.Records = append(b.Records, window.Record{
+			SequenceNumber: window.SequenceNumber(strconv.Itoa(i)),
+			Arrival:        time.Unix(1_700_000_000, 0), Data: make([]byte, 10),
+		})
+	}
+	return b
+}
+
+func atEnd(b kinesis.Batch) kinesis.Batch { b.End = true; return b }
+
+func behind(b kinesis.Batch) kinesis.Batch { b.Behind = time.Minute; return b }
+
+type leaseRun struct {
+	result workflows.PollShardResult
+	err    error
+	beats  []workflows.PollShardHeartbeat
+}
+
+// runLease runs a lease over the script; prepare may change it.
+func runLease(ctx context.Context, s *script, c *chainOf, stop <-chan struct{}, prepare func(*lease)) leaseRun {
+	var out leaseRun
+	l := &lease{
+		Poller: &Poller{
+			Stream: "s", Windows: c, Logger: slog.New(slog.DiscardHandler),
+			Open:    func(_ string, from kinesis.Position) ShardReader { s.from = from; return s },
+			Limits:  window.Limits{MaxBytes: 40, MaxRecords: 100, MaxAge: time.Minute},
+			Options: workflows.PollOptions{Lease: 5 * time.Minute, HeartbeatTimeout: 15 * time.Second},
+		},
+		in: workflows.PollShardInput{
+			Stream: "s", ShardID: "shardId-000000000001",
+			Start: workflows.ChainStart{Kind: workflows.StartAtSequenceNumber, SequenceNumber: "1"},
+		},
+		heartbeat: func(h workflows.PollShardHeartbeat) { out.beats = append(out.beats, h) },
+	}
+	if prepare != nil {
+		prepare(l)
+	}
+	out.result, out.err = l.run(ctx, stop)
+	return out
+}
+
+func TestLeaseDrainsAClosedShardInFullWindows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &chainOf{}
+		run := runLease(t.Context(), &script{batches: []kinesis.Batch{behind(someBatch(1, 6)), atEnd(someBatch(7, 10))}}, c, nil, nil)
+		require.NoError(t, run.err)
+		require.Equal(t, []string{"1-4 bytes", "5-8 bytes", "9-10 shard_end"}, c.opened)
+		require.True(t, run.result.Drained)
+		require.Equal(t, window.SequenceNumber("10"), run.result.Checkpoint)
+		require.Equal(t, 3, run.result.Windows)
+		require.Equal(t, 10, run.result.Records)
+	})
+}
+
+func TestLeaseFlushesQuietTrafficByAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, begin := &chainOf{}, time.Now()
+		run := runLease(t.Context(), &script{batches: []kinesis.Batch{someBatch(1, 2)}}, c, nil, nil)
+		require.NoError(t, run.err)
+		require.Equal(t, []string{"1-2 age"}, c.opened)
+		require.Equal(t, endedByLease, run.result.Ended)
+		require.GreaterOrEqual(t, time.Since(begin), 5*time.Minute)
+		require.Less(t, time.Since(begin), 5*time.Minute+2*idleReadLongest)
+	})
+}
+
+func TestLeaseHandsOverAtOnceWhenStopped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, stop := &chainOf{}, make(chan struct{})
+		var stopped time.Time
+		time.AfterFunc(10*time.Second+time.Millisecond, func() { stopped = time.Now(); close(stop) })
+		run := runLease(t.Context(), &script{batches: []kinesis.Batch{someBatch(1, 2)}}, c, stop, nil)
+		require.NoError(t, run.err)
+		require.Equal(t, []string{"1-2 drain"}, c.opened, "the part-window is handed over as a window")
+		require.Equal(t, endedByStop, run.result.Ended)
+		require.False(t, run.result.Drained)
+		require.Zero(t, time.Since(stopped), "in the middle of a wait")
+	})
+}
+
+func TestLeaseFollowsTheChainOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		theirs window.SequenceNumber
+		want   []string
+	}{
+		"a shorter window":         {"2", []string{"3-6 bytes", "7-10 bytes"}},
+		"the same window":          {"4", []string{"5-8 bytes", "9-10 shard_end"}},
+		"a longer window":          {"6", []string{"7-10 bytes"}},
+		"further than we have got": {"9", []string{"10-10 shard_end"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				chain := &chainOf{theirs: map[window.SequenceNumber]window.SequenceNumber{"1": c.theirs}}
+				run := runLease(t.Context(), &script{batches: []kinesis.Batch{behind(someBatch(1, 5)), atEnd(someBatch(6, 10))}}, chain, nil, nil)
+				require.NoError(t, run.err)
+				require.Equal(t, c.want, chain.opened)
+				require.Equal(t, window.SequenceNumber("10"), run.result.Checkpoint)
+			})
+		})
+	}
+}
+
+func TestLeaseBeginsAfterItsCheckpoint(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{batches: []kinesis.Batch{atEnd(someBatch(5, 6))}}
+		run := runLease(t.Context(), s, &chainOf{}, nil, func(l *lease) { l.checkpoint = "4" })
+		require.NoError(t, run.err)
+		require.Equal(t, kinesis.After("4"), s.from)
+		s = &script{batches: []kinesis.Batch{atEnd(someBatch(1, 2))}}
+		run = runLease(t.Context(), s, &chainOf{}, nil, nil)
+		require.NoError(t, run.err)
+		require.Equal(t, position(workflows.ChainStart{Kind: workflows.StartAtSequenceNumber, SequenceNumber: "1"}), s.from)
+	})
+}
+
+func TestLeaseReportsOnlyAcceptedWindows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		down := errors.New("Temporal is down")
+		run := runLease(t.Context(), &script{batches: []kinesis.Batch{someBatch(1, 6)}}, &chainOf{fail: down}, nil, nil)
+		require.ErrorIs(t, run.err, down)
+		for _, b := range run.beats {
+			require.Empty(t, b.Checkpoint, "nothing was accepted")
+		}
+
+		broken := errors.New("Kinesis is down")
+		run = runLease(t.Context(), &script{batches: []kinesis.Batch{behind(someBatch(1, 6))}, fail: broken}, &chainOf{}, nil, nil)
+		requireStreamError(t, run.err)
+		require.Equal(t, window.SequenceNumber("4"), run.beats[len(run.beats)-1].Checkpoint, "the next attempt goes on behind the window")
+	})
+}
+
+func TestLeaseThatIsLostOpensNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		c := &chainOf{}
+		run := runLease(ctx, &script{batches: []kinesis.Batch{someBatch(1, 2)}}, c, nil, nil)
+		require.ErrorIs(t, run.err, context.DeadlineExceeded)
+		require.Empty(t, c.opened)
+	})
+}
+
+func requireStreamError(t *testing.T, err error) {
+	t.Helper()
+	require.ErrorContains(t, err, "Kinesis is down")
+	require.ErrorContains(t, err, ErrorStream)
+}

@@ -1,0 +1,122 @@
+package starter
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/log-event-pipeline/logpipe/internal/config"
+	"github.com/log-event-pipeline/logpipe/internal/connect"
+	"github.com/log-event-pipeline/logpipe/internal/kinesis"
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
+	"github.com/log-event-pipeline/logpipe/internal/window"
+	"github.com/log-event-pipeline/logpipe/workflows"
+)
+
+// stopTimeout bounds how long a stopping starter takes to open its last windows.
+// What it cannot open in time stays in Kinesis for the next owner.
+const stopTimeout = 15 * time.Second
+
+// listingSlots are activity slots beside those for shards: listing shards must
+// not wait for a lease to end.
+const listingSlots = 4
+
+// Dependencies are what a starter is made of.
+type Dependencies struct {
+	Config   config.Config
+	Temporal client.Client
+	Kinesis  kinesis.API
+	Stage    Stage
+	Logger   *slog.Logger
+	// OnFatal is called when the process can no longer reach Temporal for good.
+	OnFatal func(error)
+}
+
+// Starter is the starter process.
+type Starter struct {
+	config   config.Config
+	temporal client.Client
+	stream   *kinesis.Stream
+	worker   sdkworker.Worker
+	logger   *slog.Logger
+	options  workflows.PollOptions
+
+	stop func()
+}
+
+// New puts a starter together. It does nothing before Start.
+func New(d Dependencies) *Starter {
+	s := &Starter{
+		config: d.Config, temporal: d.Temporal, logger: d.Logger,
+		stream: kinesis.NewStream(d.Kinesis, d.Config.Stream),
+		options: workflows.PollOptions{
+			HeartbeatTimeout: d.Config.HeartbeatTimeout,
+			Lease:            d.Config.PollLease,
+		},
+		stop: func() {},
+	}
+	identity := connect.Identity("starter")
+	s.worker = sdkworker.New(d.Temporal, window.StarterQueue(d.Config.Pipeline), sdkworker.Options{
+		Identity:                           identity,
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityExecutionSize: d.Config.MaxShards + listingSlots,
+		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       d.OnFatal,
+	})
+	Register(s.worker, &Shards{Stream: s.stream}, &Poller{
+		Stream: d.Config.Stream,
+		Open: func(shardID string, from kinesis.Position) ShardReader {
+			return s.stream.Reader(shardID, from)
+		},
+		Windows: &Chain{Client: d.Temporal, Stage: d.Stage, Pipeline: d.Config.Pipeline, Stream: d.Config.Stream},
+		Limits: window.Limits{
+			MaxBytes:   int(d.Config.WindowMaxBytes),
+			MaxRecords: d.Config.WindowMaxRecords,
+			MaxAge:     d.Config.WindowMaxAge,
+		},
+		Options:  s.options,
+		Identity: identity,
+		Logger:   d.Logger,
+	})
+	return s
+}
+
+// Start checks the stream, takes part in polling and makes sure that the
+// pipeline's StreamReader runs.
+func (s *Starter) Start(ctx context.Context) error {
+	if err := s.stream.Check(ctx); err != nil {
+		return fmt.Errorf("%w; LOGPIPE_STREAM names the stream, AWS_REGION and AWS_ENDPOINT_URL where it is, and the caller needs kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords on it", err)
+	}
+	if err := s.worker.Start(); err != nil {
+		return fmt.Errorf("start polling task queue %s: %w", window.StarterQueue(s.config.Pipeline), err)
+	}
+	s.stop = sync.OnceFunc(s.worker.Stop)
+	id := window.StreamReaderID(s.config.Pipeline)
+	_, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       id,
+		TaskQueue:                window.WorkerQueue(s.config.Pipeline),
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		StaticSummary:            "reads " + s.config.Stream,
+		TypedSearchAttributes:    temporal.NewSearchAttributes(visibility.Pipeline.ValueSet(s.config.Pipeline)),
+	}, workflows.StreamReaderName, workflows.StreamReaderInput{
+		Pipeline: s.config.Pipeline, Stream: s.config.Stream,
+		Position: s.config.StartPosition.String(), Poll: s.options,
+	})
+	if err != nil {
+		s.stop()
+		return fmt.Errorf("start workflow %s: %w", id, err)
+	}
+	s.logger.Info("starter runs", "settings", s.config)
+	return nil
+}
+
+// Stop hands the shards over and returns when it is done. Stopping twice, or
+// before starting, is fine.
+func (s *Starter) Stop() { s.stop() }
