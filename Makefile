@@ -1,0 +1,60 @@
+# Targets for daily work. What CI runs is .ci/run; each of its steps is a target here, too.
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## compile both modules
+	.ci/run build
+
+.PHONY: logpipe
+logpipe: ## build the production binary into bin/
+	GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/logpipe ./cmd/logpipe
+
+.PHONY: run
+run: ## run the whole pipeline on this machine until Ctrl-C
+	go run ./dev
+
+.PHONY: test
+test: ## run all tests
+	.ci/run test
+
+.PHONY: race
+race: ## run the tests under the race detector, but for those of the Temporal server
+	.ci/run race
+
+.PHONY: lint
+lint: ## golangci-lint on both modules
+	.ci/run lint
+
+.PHONY: workflowcheck
+workflowcheck: ## look for non-deterministic workflow code
+	.ci/run workflowcheck
+
+.PHONY: vet
+vet: ## go vet on both modules
+	.ci/run vet
+
+.PHONY: format
+format: ## gofmt all files
+	gofmt -w .
+
+.PHONY: tidy
+tidy: ## go mod tidy in both modules
+	GOWORK=off go mod tidy
+	cd dev && GOWORK=off go mod tidy
+
+.PHONY: binary
+binary: ## check that the production binary is static, small and free of development modules
+	.ci/run binary
+
+.PHONY: e2e
+e2e: ## end to end for 20 seconds, without and with faults
+	.ci/run e2e faults
+
+.PHONY: ci
+ci: ## everything that CI runs
+	.ci/run
