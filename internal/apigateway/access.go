@@ -97,7 +97,7 @@ func (a *accessLog) read(message []byte, clean bool) (bool, error) {
 		}
 		return false, err
 	}
-	if _, err := a.dec.ReadToken(); err != io.EOF {
+	if _, err := a.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return false, errors.New("more than one JSON value")
 	}
 	return a.isAccessLog(), nil

@@ -3,6 +3,7 @@ package apigateway
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,8 +89,8 @@ func TestVariables(t *testing.T) {
 			parts := strings.Split(v.name, ".")
 			snake := strings.ToLower(strings.Join(parts, "."))
 			nested := in
-			for i := len(parts) - 1; i >= 0; i-- {
-				nested = `{"` + parts[i] + `":` + nested + `}`
+			for _, part := range slices.Backward(parts) {
+				nested = `{"` + part + `":` + nested + `}`
 			}
 			nested = nested[1 : len(nested)-1]
 			spellings := map[string]string{
@@ -160,7 +161,7 @@ func TestAccessValues(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			members := tt.members
-			for _, member := range strings.Split(required, ",") {
+			for member := range strings.SplitSeq(required, ",") {
 				if name, _, _ := strings.Cut(member, ":"); !strings.HasPrefix(members, name) {
 					members += "," + member
 				}
@@ -251,6 +252,7 @@ func TestAPIKeyIsNeverInClear(t *testing.T) {
 		`"identityApiKey":"S"`, `"$context.identity.apiKey":"S"`, `"x-api-key":"S"`, `"client":{"identity":{"api_key":"S"}}`,
 		`"headers":{"X-Api-Key":"S"}`, `"apiKey":"S","apiKey":"S2"`, `"apiKey":"x","identity":{"apiKey":"S"}`, `"apiKey":"\u0053S"`,
 		`"responseLatency":-,"apiKey":"S"`, `"authorizer":{"apiKey":"S"}`, `"authorizer":{"claims":{"api_key":"S"}}`, `"a":{"b":{"API_KEY":"S"}}`,
+		`"apiKey":["S"]`, `"apiKey":{"value":"S","list":["S"]}`,
 	} {
 		message := "{" + required + "," + strings.ReplaceAll(member, "S", secret) + "}"
 		k, summary := format(t, Options{}, record(envelopeOf(t, group, message)))

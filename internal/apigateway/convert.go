@@ -28,7 +28,10 @@ func isUnquoted(raw jsontext.Value) bool {
 // refers to the message or to a.scratch. Times are kept apart and give nil.
 func (a *accessLog) convert(as conversion, raw jsontext.Value) ([]byte, bool) {
 	kind := raw.Kind()
-	if kind == jsontext.KindBeginObject || kind == jsontext.KindBeginArray {
+	switch {
+	case as == asDigest:
+		return a.digest(raw), true
+	case kind == jsontext.KindBeginObject || kind == jsontext.KindBeginArray:
 		return nil, false
 	}
 	switch as {
@@ -41,10 +44,7 @@ func (a *accessLog) convert(as conversion, raw jsontext.Value) ([]byte, bool) {
 
 	text, ok := plainText(raw)
 	if !ok {
-		if as != asDigest {
-			return nil, false
-		}
-		text = appendText(nil, raw)
+		return nil, false
 	}
 	switch as {
 	case asNumber:
@@ -69,13 +69,6 @@ func (a *accessLog) convert(as conversion, raw jsontext.Value) ([]byte, bool) {
 		start := len(a.scratch)
 		a.scratch = appendTime(a.scratch, t.millis)
 		return a.since(start), true
-	case asDigest:
-		sum := sha256.Sum256(text)
-		start := len(a.scratch)
-		a.scratch = append(a.scratch, '"')
-		a.scratch = hex.AppendEncode(a.scratch, sum[:])
-		a.scratch = append(a.scratch, '"')
-		return a.since(start), true
 	case asTraceID:
 		id, ok := traceID(text)
 		if !ok {
@@ -92,6 +85,20 @@ func (a *accessLog) convert(as conversion, raw jsontext.Value) ([]byte, bool) {
 		return text, ok && isLetters(name) && isVersion(version)
 	}
 	return nil, false
+}
+
+// digest is the SHA-256 of a value's text, or of its JSON if it has none.
+func (a *accessLog) digest(raw jsontext.Value) []byte {
+	text := []byte(raw)
+	if raw.Kind() == jsontext.KindString {
+		text = appendText(nil, raw)
+	}
+	sum := sha256.Sum256(text)
+	start := len(a.scratch)
+	a.scratch = append(a.scratch, '"')
+	a.scratch = hex.AppendEncode(a.scratch, sum[:])
+	a.scratch = append(a.scratch, '"')
+	return a.since(start)
 }
 
 // since is what was appended to a.scratch from start on.

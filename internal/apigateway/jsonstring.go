@@ -23,8 +23,8 @@ func appendQuoted[T ~string | ~[]byte](dst []byte, text T) []byte {
 
 // appendText appends the text of a JSON string, with invalid UTF-8 replaced.
 func appendText(dst []byte, raw jsontext.Value) []byte {
-	if bytes.IndexByte(raw, '\\') < 0 && len(raw) >= 2 {
-		return append(dst, raw[1:len(raw)-1]...)
+	if plain, ok := plainText(raw); ok && utf8.Valid(plain) {
+		return append(dst, plain...)
 	}
 	dst, _ = jsontext.AppendUnquote(dst, raw) // the error tells what was replaced
 	return dst

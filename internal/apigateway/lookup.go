@@ -96,13 +96,12 @@ type target struct {
 // resolve finds out what a member stands for by its normalized path: its name,
 // after the names of the objects around it, joined by dots.
 func resolve(path string) target {
-	last := path[strings.LastIndexByte(path, '.')+1:]
+	secret := namesAPIKey(path)
 	for skipped := 0; ; skipped++ {
 		if id, ok := byName[path]; ok {
 			return target{variable: id, prefix: customPrefix}
 		}
-		// An API key is a secret wherever it stands.
-		if last == "apikey" || last == "xapikey" {
+		if secret {
 			return target{variable: apiKeyVariable, prefix: customPrefix}
 		}
 		for _, p := range prefixVariables {
@@ -121,6 +120,17 @@ func resolve(path string) target {
 		path = rest
 	}
 	return target{variable: unknownVariable, prefix: customPrefix}
+}
+
+// namesAPIKey tells whether a member is an API key or part of one. That is a
+// secret wherever it stands.
+func namesAPIKey(path string) bool {
+	for name := range strings.SplitSeq(path, ".") {
+		if name == "apikey" || name == "xapikey" {
+			return true
+		}
+	}
+	return false
 }
 
 // pathWithout is a member's path without its first n names.

@@ -100,6 +100,9 @@ func (c *Client) Deliver(ctx context.Context, r Request) Answer {
 	if err != nil {
 		return Answer{Verdict: Refused, Err: fmt.Errorf("make the request: %w", err)}
 	}
+	// Without it the transport cannot send a second time by itself when a connection
+	// dies: each attempt is to be seen, and counted, as one.
+	req.GetBody = nil
 	tokenType := r.TokenType
 	if tokenType == "" {
 		tokenType = "Bearer"
@@ -112,8 +115,7 @@ func (c *Client) Deliver(ctx context.Context, r Request) Answer {
 	res, err := c.http.Do(req)
 	if err != nil {
 		// url.Error repeats method and URL; its cause is what matters.
-		var transport *url.Error
-		if errors.As(err, &transport) {
+		if transport, ok := errors.AsType[*url.Error](err); ok {
 			err = transport.Err
 		}
 		return Answer{Verdict: Unavailable, Err: fmt.Errorf("send to %s: %w", c.url, err)}

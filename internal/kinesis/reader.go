@@ -83,8 +83,7 @@ func (r *Reader) read(ctx context.Context, limit *int32) (Batch, error) {
 			r.iterator = iterator
 		}
 		out, err := r.stream.api.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: r.iterator, StreamARN: r.stream.arn, Limit: limit})
-		var expired *types.ExpiredIteratorException
-		if errors.As(err, &expired) && attempt == 0 {
+		if _, expired := errors.AsType[*types.ExpiredIteratorException](err); expired && attempt == 0 {
 			r.iterator = nil
 			continue
 		}
@@ -157,8 +156,7 @@ func (s *Stream) iterator(ctx context.Context, shardID string, p Position) (*str
 func (s *Stream) shardIterator(ctx context.Context, shardID string, in *kinesis.GetShardIteratorInput, at fmt.Stringer) (*string, error) {
 	in.StreamName, in.StreamARN, in.ShardId = s.name, s.arn, &shardID
 	out, err := s.api.GetShardIterator(ctx, in)
-	var missing *types.ResourceNotFoundException
-	if errors.As(err, &missing) {
+	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 		return nil, fmt.Errorf("find %s in shard %s of stream %s: %w", at, shardID, s, ErrNoShard)
 	}
 	if err != nil {

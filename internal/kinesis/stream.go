@@ -58,8 +58,7 @@ func (s *Stream) String() string {
 // Check reports whether the stream is there and may be described.
 func (s *Stream) Check(ctx context.Context) error {
 	_, err := s.api.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: s.name, StreamARN: s.arn})
-	var missing *types.ResourceNotFoundException
-	if errors.As(err, &missing) {
+	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 		return fmt.Errorf("describe stream %s: %w", s, ErrNoStream)
 	}
 	if err != nil {
@@ -87,8 +86,7 @@ func (s *Stream) Shards(ctx context.Context) ([]Shard, error) {
 	for {
 		out, err := s.api.ListShards(ctx, in)
 		if err != nil {
-			var missing *types.ResourceNotFoundException
-			if errors.As(err, &missing) {
+			if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 				return nil, fmt.Errorf("list the shards of stream %s: %w", s, ErrNoStream)
 			}
 			return nil, fmt.Errorf("list the shards of stream %s: %w", s, classify(err))
@@ -119,8 +117,7 @@ func (s *Stream) Shards(ctx context.Context) ([]Shard, error) {
 // classify marks refusals of the caller. The message of AWS, which names the
 // action and the resource, is kept.
 func classify(err error) error {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		switch api.ErrorCode() {
 		case "AccessDeniedException", "KMSAccessDeniedException", "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException", "InvalidSignatureException":
 			return fmt.Errorf("%w: %s: %s", ErrDenied, api.ErrorCode(), api.ErrorMessage())

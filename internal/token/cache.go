@@ -72,11 +72,13 @@ func (c *Cache) cached() Token {
 }
 
 // keep remembers the token that was obtained last. Versions start again at 1 when
-// the parameter is deleted and made anew, so the version does not decide.
+// the parameter is deleted and made anew, so the version decides only between
+// tokens of the same time.
 func (c *Cache) keep(t Token) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !t.ObtainedAt.Before(c.current.ObtainedAt) {
+	order := t.ObtainedAt.Compare(c.current.ObtainedAt)
+	if order > 0 || order == 0 && t.Version > c.current.Version {
 		c.current = t
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,20 +67,27 @@ func (e *Endpoint) Fetch(ctx context.Context) (Token, error) {
 		return Token{}, fmt.Errorf("ask %s for a token: %w", e.URL, sanitised(err))
 	}
 	fresh := Token{AccessToken: config.NewSecret(got.AccessToken), Type: got.Type(), ObtainedAt: asked}
-	switch {
-	case got.ExpiresIn > 0:
-		fresh.ExpiresAt = asked.Add(time.Duration(got.ExpiresIn) * time.Second)
-	case !got.Expiry.IsZero():
-		fresh.ExpiresAt = got.Expiry
+	if life := lifetime(got); life > 0 {
+		fresh.ExpiresAt = asked.Add(life)
 	}
 	return fresh, nil
+}
+
+// lifetime reads expires_in as the endpoint sent it, a number or, against RFC
+// 6749, a string; 0 where it is missing. The oauth2 package has added it to the
+// time after the request, which is too late.
+func lifetime(t *oauth2.Token) time.Duration {
+	seconds, err := strconv.ParseFloat(fmt.Sprint(t.Extra("expires_in")), 64)
+	if err != nil || seconds <= 0 || seconds > math.MaxInt32 {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // sanitised strips what an error of the oauth2 package may quote: the body of
 // the answer can hold whatever the endpoint was sent.
 func sanitised(err error) error {
-	var answered *oauth2.RetrieveError
-	if errors.As(err, &answered) {
+	if answered, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		status := 0
 		if answered.Response != nil {
 			status = answered.Response.StatusCode
@@ -93,8 +102,7 @@ func sanitised(err error) error {
 		return fmt.Errorf("HTTP status %d, %s", status, code)
 	}
 	// A transport error names the URL a second time; what it wraps is enough.
-	var transport *url.Error
-	if errors.As(err, &transport) {
+	if transport, ok := errors.AsType[*url.Error](err); ok {
 		return transport.Err
 	}
 	return errors.New("the answer is no token (RFC 6749, section 5.1)")

@@ -111,10 +111,10 @@ func ReadSecret(ctx context.Context, client Parameters, name string) (config.Sec
 
 func getParameter(ctx context.Context, client Parameters, name string) (*types.Parameter, error) {
 	out, err := client.GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)})
-	var missing *types.ParameterNotFound
-	var missingVersion *types.ParameterVersionNotFound
+	_, missing := errors.AsType[*types.ParameterNotFound](err)
+	_, missingVersion := errors.AsType[*types.ParameterVersionNotFound](err)
 	switch {
-	case errors.As(err, &missing), errors.As(err, &missingVersion):
+	case missing, missingVersion:
 		return nil, fmt.Errorf("read SSM parameter %q: %w", name, ErrNotFound)
 	case err != nil:
 		return nil, fmt.Errorf("read SSM parameter %q: %w", name, err)

@@ -95,8 +95,8 @@ func Ensure(ctx context.Context, operator Operator, namespace string) error {
 		return nil
 	}
 	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
-	var exists *serviceerror.AlreadyExists
-	if err != nil && !errors.As(err, &exists) {
+	_, exists := errors.AsType[*serviceerror.AlreadyExists](err)
+	if err != nil && !exists {
 		return fmt.Errorf("register search attributes in namespace %q (an administrator can: %s): %w", namespace, Command(namespace, missing), err)
 	}
 	return nil

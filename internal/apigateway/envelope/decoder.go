@@ -130,10 +130,11 @@ func (d *Decoder) decodeValues() error {
 	for {
 		kind := d.values.PeekKind()
 		if kind == jsontext.KindInvalid {
-			if _, err := d.values.ReadToken(); err != io.EOF {
-				return err
+			_, err := d.values.ReadToken()
+			if errors.Is(err, io.EOF) {
+				return nil
 			}
-			return nil
+			return err
 		}
 		start, unread := nextValue(&d.values)
 		d.current = start

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -311,81 +310,6 @@ func TestDecodeReuse(t *testing.T) {
 		t.Errorf("owner of an earlier envelope: %q", third.bodies)
 	}
 }
-
-func TestDecodeLimits(t *testing.T) {
-	t.Parallel()
-	text := data("g", "1") + strings.Repeat(" ", 5000)
-	limit := int64(len(text))
-	exact, beyond := new(collector), new(collector)
-	if _, err := NewDecoder(Limits{limit, 200}).Decode(compress(t, text), exact); err != nil || len(exact.faults) > 0 {
-		t.Errorf("data of exactly the limit: faults %+v, error %v", exact.faults, err)
-	}
-	stats, err := NewDecoder(Limits{limit - 1, 200}).Decode(compress(t, text), beyond)
-	if err != nil || len(beyond.faults) != 1 || beyond.faults[0].Reason != ReasonInflatedLimit || !beyond.faults[0].Stored {
-		t.Errorf("data beyond the limit: faults %+v, error %v", beyond.faults, err)
-	}
-	if !slices.Equal(beyond.events, lines("g", "1")) || stats.InflatedBytes != limit-1 {
-		t.Errorf("before the limit: events %q, stats %+v", beyond.events, stats)
-	}
-}
-
-// A bomb is given up on early, and costs no memory in proportion to it.
-func TestDecodeBomb(t *testing.T) {
-	t.Parallel()
-	bombs := map[string]string{
-		"one long string": data("g", "1") + head("g") + `[{"id":"1","message":"` + strings.Repeat("a", 100<<20),
-		"blanks":          data("g", "1") + strings.Repeat(" ", 100<<20),
-		"many arrays":     data("g", "1") + strings.Repeat("[", 100<<20),
-	}
-	for name, bomb := range bombs {
-		t.Run(name, func(t *testing.T) {
-			stored := compress(t, bomb)
-			c := new(collector)
-			d := NewDecoder(Limits{MaxInflatedBytes: 64 << 20, MaxInflateRatio: 200})
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			stats, err := d.Decode(stored, c)
-			runtime.ReadMemStats(&after)
-			if err != nil || len(c.faults) != 1 || !slices.Equal(c.events, lines("g", "1")) {
-				t.Fatalf("events %q, faults %d, error %v", c.events, len(c.faults), err)
-			}
-			if reason := c.faults[0].Reason; reason != ReasonRatioLimit && reason != ReasonInvalidJSON {
-				t.Errorf("reason %v", reason)
-			}
-			if allowed := int64(200 * len(stored)); stats.InflatedBytes > allowed {
-				t.Errorf("inflated %d bytes, allowed are %d", stats.InflatedBytes, allowed)
-			}
-			if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 100<<20 {
-				t.Errorf("allocated %d bytes for a record of %d", allocated, len(stored))
-			}
-		})
-	}
-}
-
-// Streaming needs no more memory for a large record than for a small one.
-func TestDecodeMemory(t *testing.T) {
-	list := make([]string, 100_000)
-	for i := range list {
-		list[i] = fmt.Sprintf("%056d", i)
-	}
-	stored := compress(t, data("g", list...))
-	d := NewDecoder(Limits{MaxInflatedBytes: 64 << 20, MaxInflateRatio: 200})
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	stats, err := d.Decode(stored, countingHandler{})
-	runtime.ReadMemStats(&after)
-	if err != nil || stats.Events != len(list) || stats.Faults != 0 {
-		t.Fatalf("stats %+v, error %v", stats, err)
-	}
-	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 1<<20 {
-		t.Errorf("allocated %d bytes for %d inflated", allocated, stats.InflatedBytes)
-	}
-}
-
-type countingHandler struct{}
-
-func (countingHandler) HandleEvent(*Event) error { return nil }
-func (countingHandler) HandleFault(Fault) error  { return nil }
 
 func TestDecodeHandlerError(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -111,7 +112,7 @@ func appendQuoted[T ~string | ~[]byte](dst []byte, s T) []byte {
 // appendText appends the text of a JSON string. The decoder has checked its
 // syntax, so what can be wrong is its UTF-8, which is replaced.
 func appendText(dst []byte, raw jsontext.Value) []byte {
-	if plain, ok := plainText(raw); ok {
+	if plain, ok := plainText(raw); ok && utf8.Valid(plain) {
 		return append(dst, plain...)
 	}
 	dst, _ = jsontext.AppendUnquote(dst, raw)

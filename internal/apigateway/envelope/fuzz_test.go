@@ -59,6 +59,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 func checkFault(t *testing.T, fault Fault, stored []byte) {
+	t.Helper()
 	if fault.Reason.Code == "" || fault.Reason.Text == "" || fault.Offset < 0 {
 		t.Fatalf("incomplete fault %+v", fault)
 	}

@@ -138,12 +138,12 @@ func (s *source) Read(p []byte) (int, error) {
 
 // failure is the reason for which the data ended early, if it did.
 func (s *source) failure() (Reason, bool) {
-	switch s.err {
-	case nil, io.EOF:
+	switch {
+	case s.err == nil || errors.Is(s.err, io.EOF):
 		return Reason{}, false
-	case errInflatedLimit:
+	case errors.Is(s.err, errInflatedLimit):
 		return ReasonInflatedLimit, true
-	case errRatioLimit:
+	case errors.Is(s.err, errRatioLimit):
 		return ReasonRatioLimit, true
 	default:
 		return ReasonCorruptCompression, true

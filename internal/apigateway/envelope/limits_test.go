@@ -1,0 +1,97 @@
+package envelope
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestDecodeLimits(t *testing.T) {
+	t.Parallel()
+	text := data("g", "1") + strings.Repeat(" ", 5000)
+	limit := int64(len(text))
+	exact, beyond := new(collector), new(collector)
+	if _, err := NewDecoder(Limits{limit, 200}).Decode(compress(t, text), exact); err != nil || len(exact.faults) > 0 {
+		t.Errorf("data of exactly the limit: faults %+v, error %v", exact.faults, err)
+	}
+	stats, err := NewDecoder(Limits{limit - 1, 200}).Decode(compress(t, text), beyond)
+	if err != nil || len(beyond.faults) != 1 || beyond.faults[0].Reason != ReasonInflatedLimit || !beyond.faults[0].Stored {
+		t.Errorf("data beyond the limit: faults %+v, error %v", beyond.faults, err)
+	}
+	if !slices.Equal(beyond.events, lines("g", "1")) || stats.InflatedBytes != limit-1 {
+		t.Errorf("before the limit: events %q, stats %+v", beyond.events, stats)
+	}
+}
+
+// A bomb is given up on early, and costs memory by what may be inflated, not by its size.
+//
+//nolint:paralleltest // what other tests allocate would be counted
+func TestDecodeBomb(t *testing.T) {
+	const size = 16 << 20
+	for name, bomb := range map[string]string{
+		"one long string": head("g") + `[{"id":"1","message":"` + strings.Repeat("a", size),
+		"blanks":          strings.Repeat(" ", size),
+		"many arrays":     strings.Repeat("[", size),
+	} {
+		t.Run(name, func(t *testing.T) {
+			stored := compress(t, data("g", "1")+bomb)
+			c := new(collector)
+			var stats Stats
+			allocated := allocated(func() {
+				stats, _ = NewDecoder(Limits{MaxInflatedBytes: 64 << 20, MaxInflateRatio: 200}).Decode(stored, c)
+			})
+			if len(c.faults) != 1 || !slices.Equal(c.events, lines("g", "1")) {
+				t.Fatalf("events %q, %d faults", c.events, len(c.faults))
+			}
+			if reason := c.faults[0].Reason; reason != ReasonRatioLimit && name != "many arrays" {
+				t.Errorf("reason %v", reason)
+			}
+			allowed := 200 * len(stored)
+			if stats.InflatedBytes > int64(allowed) {
+				t.Errorf("inflated %d bytes, allowed are %d", stats.InflatedBytes, allowed)
+			}
+			// A buffer that doubles until it holds the value has been
+			// allocated four times over.
+			if allocated > uint64(8*allowed) {
+				t.Errorf("allocated %d bytes where %d may be inflated", allocated, allowed)
+			}
+		})
+	}
+}
+
+// Streaming needs no more memory for a large record than for a small one.
+//
+//nolint:paralleltest // what other tests allocate would be counted
+func TestDecodeMemory(t *testing.T) {
+	list := make([]string, 100_000)
+	for i := range list {
+		list[i] = fmt.Sprintf("%056d", i)
+	}
+	stored := compress(t, data("g", list...))
+	var stats Stats
+	allocated := allocated(func() {
+		stats, _ = NewDecoder(Limits{MaxInflatedBytes: 64 << 20, MaxInflateRatio: 200}).Decode(stored, countingHandler{})
+	})
+	if stats.Events != len(list) || stats.Faults != 0 {
+		t.Fatalf("stats %+v", stats)
+	}
+	if allocated > 1<<20 {
+		t.Errorf("allocated %d bytes for %d inflated", allocated, stats.InflatedBytes)
+	}
+}
+
+// allocated is how many bytes are allocated while f runs.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+type countingHandler struct{}
+
+func (countingHandler) HandleEvent(*Event) error { return nil }
+func (countingHandler) HandleFault(Fault) error  { return nil }
