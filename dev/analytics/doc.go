@@ -1,0 +1,17 @@
+// Package analytics is a sample of the external analytics API that the pipeline
+// delivers to: an OAuth 2.0 token endpoint, an ingest endpoint behind its bearer
+// tokens, and a ledger that knows how often each event arrived.
+//
+//	POST  /oauth/token   client credentials (RFC 6749 section 4.4)
+//	POST  /v1/events     a JSON array of events, NDJSON, or {"events":[...]}
+//	GET   /stats         counts as JSON
+//	GET   /events?limit= the latest few events
+//	GET   /faults        the faults in force; PUT replaces, PATCH changes them
+//	GET   /healthz       200 as long as the process serves
+//	GET   /              the same for a person to look at
+//
+// It misbehaves on request (see [Faults]), so that retries, refreshes and
+// idempotency can be seen to work. Events are told apart by their
+// "log.record.uid" alone; nothing else of an event is interpreted or kept, apart
+// from the latest few for display.
+package analytics

@@ -1,0 +1,222 @@
+package analytics
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func hexID(n int) string { return ID(sha256.Sum256(fmt.Append(nil, n))).String() }
+
+func TestParseBatch(t *testing.T) {
+	t.Parallel()
+	a, b := hexID(1), hexID(2)
+	tests := []struct {
+		name, body   string
+		ids          []string
+		unidentified int
+	}{
+		{"array", ` [{"log.record.uid":"` + a + `","x":{"log.record.uid":"inner"}},{"log.record.uid":"` + b + `"} ]` + "\n", []string{a, b}, 0},
+		{"empty array", "[]", nil, 0},
+		{"ndjson", `{"log.record.uid":"` + a + `"}` + "\n" + `{"log.record.uid":"` + b + `"}` + "\r\n", []string{a, b}, 0},
+		{"one object", `{"log.record.uid":"` + a + `"}`, []string{a}, 0},
+		{"wrapped", `{"source":"x","events":[{"log.record.uid":"` + a + `"},{}],"n":1}`, []string{a}, 1},
+		{"an event with an events member", `{"log.record.uid":"` + a + `","events":[1]}`, []string{a}, 0},
+		{"wrapper followed by more is an event", `{"events":[]}{"log.record.uid":"` + a + `"}`, []string{a}, 1},
+		{"other uid", `[{"log.record.uid":"short"}]`, []string{ID(sha256.Sum256([]byte("short"))).String()}, 0},
+		{"upper-case uid is another text", `[{"log.record.uid":"` + strings.ToUpper(a) + `"}]`, []string{ID(sha256.Sum256([]byte(strings.ToUpper(a)))).String()}, 0},
+		{"escaped member and uid", `[{"log\u002erecord.uid":"sh\u006frt"}]`, []string{ID(sha256.Sum256([]byte("short"))).String()}, 0},
+		{"uid is no text", `[{"log.record.uid":7},{"log.record.uid":""},{"log.record.uid":null}]`, nil, 3},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parseBatch([]byte(test.body), 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []string
+			for _, id := range got.ids {
+				ids = append(ids, id.String())
+			}
+			if fmt.Sprint(ids) != fmt.Sprint(test.ids) || got.unidentified != test.unidentified {
+				t.Errorf("got %v and %d without id, want %v and %d", ids, got.unidentified, test.ids, test.unidentified)
+			}
+		})
+	}
+}
+
+func TestParseBatchKeepsTheLatest(t *testing.T) {
+	t.Parallel()
+	got, err := parseBatch([]byte(`[{"n":1},{"n":2},{"n":3}]`), 2)
+	if err != nil || fmt.Sprintf("%s", got.latest) != `[{"n":2} {"n":3}]` {
+		t.Errorf("got %s, %v", got.latest, err)
+	}
+}
+
+func TestParseBatchNamesTheOffset(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		body, want string
+		offset     int
+	}{
+		{"", "empty", 0},
+		{" \n", "empty", 2},
+		{"\x00", "expected a JSON object", 0},
+		{"hello", "expected a JSON object", 0},
+		{`[{"a":1},2]`, "event 2 is none", 9},
+		{`[{"a":1}`, "ends inside", 8},
+		{`[{"a":"x`, "ends inside", 8},
+		{`[{"a":tru]`, "expected true", 9},
+		{`[{"a":1,}]`, "member name", 8},
+		{`[{"a":-,"b":1}]`, "expected a digit", 7},
+		{`[{"a":01}]`, "expected , or }", 7},
+		{"[{\"a\":\"x\ny\"}]", "control character 0x0a", 8},
+		{`[{"a":"\x"}]`, "unknown escape", 8},
+		{`[{"a":"\u12g4"}]`, "hexadecimal", 11},
+		{`[{"a":1}] x`, "more data", 10},
+		{"[{\"a\":\"\xff\"}]", "invalid UTF-8", 7},
+		{`{"a":1} []`, "expected a JSON object", 8},
+		{"[" + `{"a":` + strings.Repeat("[", maxDepth+1), "nested deeper", 6 + maxDepth - 2},
+	}
+	for _, test := range tests {
+		t.Run(fmt.Sprintf("%.20q", test.body), func(t *testing.T) {
+			t.Parallel()
+			_, err := parseBatch([]byte(test.body), 0)
+			syntax, ok := errors.AsType[*SyntaxError](err)
+			if !ok || !strings.Contains(err.Error(), test.want) || syntax.Offset != test.offset {
+				t.Errorf("got %v, want %q at offset %d", err, test.want, test.offset)
+			}
+		})
+	}
+}
+
+// The scanner must agree with encoding/json on what is JSON, and on the ids.
+func FuzzParseBatch(f *testing.F) {
+	for _, seed := range []string{
+		`[]`, `[{}]`, `{}{}`, `{"events":[{}]}`, `[{"log.record.uid":"a"},{"log.record.uid":"` + hexID(1) + `"}]`,
+		`[{"a":-1.5e+7,"b":[true,false,null],"c":{"d":"\u00e9\n"}}]`, `[{"log\u002erecord.uid":"x"}]`, "{\"a\":\"\xff\"}", `[{"a":01}]`, `[[]]`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got, err := parseBatch(body, 3)
+		ids, unidentified, ok := reference(body)
+		if ok != (err == nil) {
+			t.Fatalf("%q: accepted is %v, but encoding/json says %v (%v)", body, err == nil, ok, err)
+		}
+		if err != nil {
+			return
+		}
+		if fmt.Sprint(got.ids) != fmt.Sprint(ids) || got.unidentified != unidentified {
+			t.Errorf("%q: got %v and %d, want %v and %d", body, got.ids, got.unidentified, ids, unidentified)
+		}
+		if want := min(3, got.size()); len(got.latest) != want {
+			t.Errorf("%q: kept %d events, want %d", body, len(got.latest), want)
+		}
+	})
+}
+
+// reference reads a batch with encoding/json.
+func reference(body []byte) (ids []ID, unidentified int, ok bool) {
+	if !utf8.Valid(body) {
+		return nil, 0, false
+	}
+	var values []json.RawMessage
+	for dec := json.NewDecoder(bytes.NewReader(body)); ; {
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			if err.Error() != "EOF" {
+				return nil, 0, false
+			}
+			break
+		}
+		values = append(values, raw)
+	}
+	if len(values) == 0 {
+		return nil, 0, false
+	}
+	if len(values) == 1 && values[0][0] == '[' {
+		if json.Unmarshal(values[0], &values) != nil {
+			return nil, 0, false
+		}
+	} else if len(values) == 1 && values[0][0] == '{' {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(values[0], &members) != nil {
+			return nil, 0, false
+		}
+		_, identified := textOf(members[uidMember])
+		if list := members["events"]; len(list) > 0 && list[0] == '[' && !identified {
+			values = nil
+			if json.Unmarshal(list, &values) != nil {
+				return nil, 0, false
+			}
+		}
+	}
+	for _, raw := range values {
+		if raw[0] != '{' {
+			return nil, 0, false
+		}
+		var members map[string]json.RawMessage
+		if json.Unmarshal(raw, &members) != nil {
+			return nil, 0, false
+		}
+		if text, identified := textOf(members[uidMember]); identified {
+			ids = append(ids, eventID([]byte(text)))
+		} else {
+			unidentified++
+		}
+	}
+	return ids, unidentified, true
+}
+
+func textOf(raw json.RawMessage) (string, bool) {
+	var text *string
+	if len(raw) == 0 || json.Unmarshal(raw, &text) != nil || text == nil {
+		return "", false
+	}
+	return *text, *text != ""
+}
+
+// benchmarkBody is one batch of 1 MB with events like those the pipeline delivers.
+func benchmarkBody(first int) []byte {
+	var b bytes.Buffer
+	b.WriteByte('[')
+	for n := first; b.Len() < 1e6; n++ {
+		if n > first {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"schema":"apigw.interaction/1","event_name":"aws.apigateway.interaction","timestamp":"2026-02-27T11:31:00.425Z","log.record.uid":%q,`+
+			`"cloud.provider":"aws","cloud.account.id":"123456789012","aws.log.group.names":["/aws/apigateway/orders-prod"],"aws.log.stream.names":["e369853df766fa44e1ed0ff613f563bd"],`+
+			`"http.request.method":"GET","url.path":"/prod/orders/%d","http.route":"/orders/{orderId}","http.response.status_code":200,"client.address":"203.0.113.74",`+
+			`"user_agent.original":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36","aws.apigateway.response_latency_ms":42}`, hexID(n), n)
+	}
+	b.WriteByte(']')
+	return b.Bytes()
+}
+
+func BenchmarkParseBatch(b *testing.B) {
+	body := benchmarkBody(0)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := parseBatch(body, defaultRecent); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkValidReference(b *testing.B) {
+	body := benchmarkBody(0)
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		if !json.Valid(body) {
+			b.Fatal("invalid")
+		}
+	}
+}
