@@ -1,0 +1,125 @@
+package temporal
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+)
+
+const (
+	// DefaultNamespace is registered when [Options.Namespaces] is empty.
+	DefaultNamespace = "default"
+
+	// DefaultRetention is how long closed workflows are kept when [Options.Retention] is zero.
+	DefaultRetention = 72 * time.Hour
+
+	// minRetention is the server's own lower limit.
+	minRetention = time.Hour
+
+	loopback = "127.0.0.1"
+)
+
+// Options of a server. The zero value is a server in memory with the namespace "default" on free ports.
+type Options struct {
+	// Listen is the host:port of the gRPC frontend. Empty, or port 0, takes a free port. The host must be a loopback
+	// address; an empty host is 127.0.0.1.
+	Listen string
+
+	// UIListen is the host:port of the Web UI, with the same rules.
+	UIListen string
+
+	// DataDir keeps the server's state in a database in this directory, which is created if it is missing. One server
+	// at a time can use it. Empty keeps the state in memory.
+	DataDir string
+
+	// Namespaces to register. Empty registers [DefaultNamespace]. The first is the one that [Server.NewClient] and the
+	// Web UI open.
+	Namespaces []string
+
+	// Retention is how long the namespaces keep closed workflows, one hour at least. Zero is [DefaultRetention].
+	Retention time.Duration
+
+	// SearchAttributes to register in every namespace, by name. The database has a fixed number of columns for each
+	// type: 10 of Keyword and 3 each of Bool, Datetime, Double, Int, KeywordList and Text.
+	SearchAttributes map[string]enumspb.IndexedValueType
+
+	// UIColumns are the columns of the Web UI's workflow list for a browser that has none configured, in order: labels
+	// that the Web UI knows, such as "Status" or "Workflow ID", and names from SearchAttributes. Empty leaves the
+	// defaults of the Web UI.
+	UIColumns []string
+
+	// Logger receives the server's own log lines. Nil writes text to standard error.
+	Logger *slog.Logger
+
+	// LogLevel is the lowest level of the server's lines that reach Logger. Nil is [slog.LevelWarn]: the server tells
+	// hundreds of lines about its own life at lower levels.
+	LogLevel slog.Leveler
+}
+
+// resolve fills in the defaults and reports all faults at once.
+func (o Options) resolve() (Options, error) {
+	var errs []error
+	var err error
+	if o.Listen, err = loopbackAddress(o.Listen); err != nil {
+		errs = append(errs, fmt.Errorf("listen address: %w", err))
+	}
+	if o.UIListen, err = loopbackAddress(o.UIListen); err != nil {
+		errs = append(errs, fmt.Errorf("web UI listen address: %w", err))
+	}
+	if len(o.Namespaces) == 0 {
+		o.Namespaces = []string{DefaultNamespace}
+	}
+	for i, name := range o.Namespaces {
+		switch {
+		case strings.TrimSpace(name) == "":
+			errs = append(errs, errors.New("a namespace has no name"))
+		case strings.HasPrefix(name, "temporal-"):
+			errs = append(errs, fmt.Errorf("namespace %q: names beginning with temporal- belong to the server", name))
+		case slices.Contains(o.Namespaces[:i], name):
+			errs = append(errs, fmt.Errorf("namespace %q is given twice", name))
+		}
+	}
+	if o.Retention == 0 {
+		o.Retention = DefaultRetention
+	}
+	if o.Retention < minRetention {
+		errs = append(errs, fmt.Errorf("retention %v is below the minimum of %v", o.Retention, minRetention))
+	}
+	errs = append(errs, checkSearchAttributes(o.SearchAttributes), checkColumns(o.UIColumns, o.SearchAttributes))
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	if o.LogLevel == nil {
+		o.LogLevel = slog.LevelWarn
+	}
+	return o, errors.Join(errs...)
+}
+
+// loopbackAddress normalises host:port and refuses hosts that other machines can reach.
+func loopbackAddress(address string) (string, error) {
+	if address == "" {
+		return net.JoinHostPort(loopback, "0"), nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", fmt.Errorf("%q is not host:port", address)
+	}
+	if host == "" || host == "localhost" {
+		host = loopback
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return "", fmt.Errorf("%q: the development server has no authentication and listens on loopback only, such as %s",
+			address, net.JoinHostPort(loopback, port))
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return "", fmt.Errorf("%q: invalid port", address)
+	}
+	return net.JoinHostPort(host, port), nil
+}
