@@ -85,15 +85,13 @@ func (c *Chain) Open(ctx context.Context, shardID string, records []window.Recor
 		),
 	}, workflows.FlushWindowName, in)
 
-	var exists *serviceerror.WorkflowExecutionAlreadyStarted
-	switch {
-	case err == nil:
+	if err == nil {
 		return Accepted{Last: r.Last, Ours: true}, nil
-	case errors.As(err, &exists):
-		return c.follow(ctx, id, r, in.StageKey)
-	default:
-		return Accepted{}, temporal.NewApplicationError(fmt.Sprintf("start workflow %s: %v", id, err), ErrorWindowStart)
 	}
+	if _, exists := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); exists {
+		return c.follow(ctx, id, r, in.StageKey)
+	}
+	return Accepted{}, temporal.NewApplicationError(fmt.Sprintf("start workflow %s: %v", id, err), ErrorWindowStart)
 }
 
 // stagedOverhead is about what a record costs in the staged form beside its data.

@@ -12,13 +12,18 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/visibility"
 )
 
-// refusalsInARow is how many fresh tokens a batch may see refused before it
-// slows down: the first refusal is the normal end of a token's life, the second
-// says that the destination refuses tokens it should not.
-const refusalsInARow = 2
+// longestRefusalPause bounds the pause between two tokens for one batch.
+const longestRefusalPause = time.Minute
 
-// refusalPause is how long a batch waits when fresh tokens are refused in a row.
-const refusalPause = 30 * time.Second
+// refusalPause is how long a batch waits after its nth refused token in a row. The
+// first refusal is the normal end of a token's life. Any more say that the
+// destination refuses tokens it should not, and must not cost a token each second.
+func refusalPause(n int) time.Duration {
+	if n < 2 {
+		return 0
+	}
+	return min(time.Second<<min(n-2, 10), longestRefusalPause)
+}
 
 // FlushWindow takes one window to the destination. It ends when every batch is
 // accepted or an operator has discarded what was refused. Until then it retries,
@@ -167,10 +172,9 @@ func (f *flush) deliverBatch(ctx workflow.Context, n int, batch Batch) error {
 		}
 		if failure == ErrorTokenRefused {
 			refused = token.Version
-			if refusals++; refusals >= refusalsInARow {
-				if err := workflow.Sleep(ctx, refusalPause); err != nil {
-					return err
-				}
+			refusals++
+			if err := workflow.Sleep(ctx, refusalPause(refusals)); err != nil {
+				return err
 			}
 			continue
 		}
@@ -271,8 +275,8 @@ func (f *flush) describe(ctx workflow.Context) {
 
 // refusalOf returns the type of an activity's application error and its detail.
 func refusalOf(err error) (string, Refusal) {
-	var app *temporal.ApplicationError
-	if !errors.As(err, &app) {
+	app, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok {
 		return "", Refusal{}
 	}
 	var refusal Refusal
@@ -285,8 +289,7 @@ func refusalOf(err error) (string, Refusal) {
 
 // reason is the innermost message of an activity's failure.
 func reason(err error) string {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return app.Type() + ": " + app.Message()
 	}
 	return err.Error()

@@ -83,8 +83,7 @@ func ShardReader(ctx workflow.Context, in ShardReaderInput) error {
 // Temporal which readers have ended.
 func reportDrained(ctx workflow.Context, in ShardReaderInput) error {
 	err := workflow.SignalExternalWorkflow(ctx, window.StreamReaderID(in.Pipeline), "", SignalShardDrained, ShardDrained{ShardID: in.ShardID}).Get(ctx, nil)
-	var gone *temporal.UnknownExternalWorkflowExecutionError
-	if errors.As(err, &gone) {
+	if _, gone := errors.AsType[*temporal.UnknownExternalWorkflowExecutionError](err); gone {
 		workflow.GetLogger(ctx).Warn("no stream reader to tell that the shard is drained", "shard", in.ShardID)
 		return nil
 	}

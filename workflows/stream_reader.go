@@ -145,8 +145,8 @@ func (r *streamReader) startReady(ctx workflow.Context) error {
 	}
 	for _, s := range all {
 		err := s.child.GetChildWorkflowExecution().Get(ctx, nil)
-		var exists *temporal.ChildWorkflowExecutionAlreadyStartedError
-		if err != nil && !errors.As(err, &exists) {
+		_, exists := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err)
+		if err != nil && !exists {
 			return fmt.Errorf("start the reader of shard %s: %w", r.in.Shards[s.at].ID, err)
 		}
 		r.in.Shards[s.at].State = ShardReading

@@ -41,8 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
 		fmt.Fprintln(stderr, errorLinePre+line)
 	}
-	var failed *processError
-	if errors.As(err, &failed) {
+	if _, failed := errors.AsType[*processError](err); failed {
 		return exitFailed
 	}
 	return exitMisused

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/log-event-pipeline/logpipe/dev/allinone"
+	"github.com/log-event-pipeline/logpipe/dev/analytics"
+	"github.com/log-event-pipeline/logpipe/dev/traffic"
+)
+
+// allinoneCommand runs everything in one process.
+func allinoneCommand() *cobra.Command {
+	var o allinone.Options
+	var faults, mix, report string
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run the whole pipeline in one process, with traffic",
+		Long: `Run the whole pipeline in one process: a local AWS, Temporal with its Web UI, a sample
+analytics API, and traffic like that of API Gateway. Every flush gets a line. Ctrl-C
+ends the traffic and delivers what is on its way; a second one kills.
+
+At the end every event that CloudWatch Logs took in is looked for at the API. The exit
+status is 1 if one was lost or arrived twice.
+
+` + analytics.FaultsHelp,
+		Example: `  go run ./dev
+  go run ./dev --for 60s --rate 500
+  go run ./dev --for 60s --rate 500 --fault 5xx=20%,token-life=10s,outage=20s@15s
+  go run ./dev --input access.log --input envelopes.json.gz`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if o.Faults, err = analytics.ParseFaults(faults); err != nil {
+				return fmt.Errorf("--fault: %w", err)
+			}
+			if o.Mix, err = traffic.ParseMix(mix); err != nil {
+				return fmt.Errorf("--mix: %w", err)
+			}
+			o.Out, o.Logs = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			result, err := allinone.Run(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			if report != "" {
+				if err := result.WriteFile(report); err != nil {
+					return err
+				}
+			}
+			if !result.OK() {
+				return errIncomplete
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.Float64Var(&o.Rate, "rate", 100, "log events a second to invent")
+	flags.StringVar(&mix, "mix", string(traffic.Mixed), fmt.Sprintf("what to invent: %v", traffic.Mixes()))
+	flags.DurationVar(&o.For, "for", 0, "how long to invent events (default: until Ctrl-C)")
+	flags.StringArrayVar(&o.Inputs, "input", nil, "replay a file instead: text lines, NDJSON or CloudWatch subscription envelopes, gzip or not; - is standard input; may be repeated")
+	flags.StringVar(&o.InputGroup, "log-group", "/logpipe/input", "log group of replayed lines that do not name theirs")
+	flags.StringVar(&faults, "fault", "", "faults of the analytics API, such as 5xx=20%,token-life=10s,outage=20s@15s")
+	flags.Uint64Var(&o.Seed, "seed", 1, "makes traffic and faults repeatable")
+	flags.IntVar(&o.Shards, "shards", 2, "shards of the Kinesis stream")
+	flags.DurationVar(&o.WindowMaxAge, "window-max-age", 5*time.Second, "the pipeline's setting window_max_age")
+	flags.StringVar(&report, "report", "", "write the reconciliation to this file as JSON")
+	flags.StringVar(&o.UIListen, "ui", "", "address of the Web UI (default: a free port)")
+	flags.StringVar(&o.APIListen, "analytics", "", "address of the analytics API (default: a free port)")
+	flags.StringVar(&o.AWSListen, "aws", "", "address of the local AWS (default: a free port)")
+	flags.StringVar(&o.TemporalListen, "temporal", "", "address of Temporal (default: a free port)")
+	flags.BoolVar(&o.Verbose, "verbose", false, "show the processes' logs")
+	return cmd
+}

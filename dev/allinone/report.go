@@ -1,0 +1,107 @@
+package allinone
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/log-event-pipeline/logpipe/dev/analytics"
+)
+
+// Report is the reconciliation of a run: what CloudWatch Logs took in against what
+// the analytics API counted.
+type Report struct {
+	Produced  int `json:"produced"`  // log events that CloudWatch Logs accepted and forwarded
+	Delivered int `json:"delivered"` // of these, at the API
+	Lost      int `json:"lost"`      // of these, not at the API
+	// Duplicates counts events that the API accepted again after the first time.
+	Duplicates    int    `json:"duplicates"`
+	Windows       int64  `json:"windows"`
+	Batches       uint64 `json:"batches"`
+	Retries       uint64 `json:"retries"` // requests to the API beyond one for each batch
+	TokenRequests uint64 `json:"token_requests"`
+	// Freshness is the time from PutLogEvents to the API's acceptance.
+	FreshnessP50 int64 `json:"freshness_p50_ms"`
+	FreshnessP99 int64 `json:"freshness_p99_ms"`
+
+	// Strangers are events at the API that nobody produced. There must be none, and
+	// a run that has some has failed, but the report's form does not hold them.
+	Strangers int `json:"-"`
+}
+
+// OK tells whether every event arrived once.
+func (r Report) OK() bool { return r.Lost == 0 && r.Duplicates == 0 && r.Strangers == 0 }
+
+// reconcile compares event by event.
+func reconcile(p *produced, api *analytics.Server, windows int64) Report {
+	stats := api.Stats()
+	r := Report{
+		Windows: windows, Batches: stats.Batches,
+		Retries: stats.Attempts - min(stats.Attempts, stats.Batches), TokenRequests: stats.TokenRequests,
+		Strangers: int(stats.Unidentified),
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.Produced = len(p.events)
+	var fresh []time.Duration
+	for id, receipt := range api.Events() {
+		r.Duplicates += receipt.Count - 1
+		put, known := p.events[id]
+		if !known {
+			r.Strangers++
+			continue
+		}
+		r.Delivered++
+		fresh = append(fresh, receipt.First.Sub(put))
+	}
+	r.Lost = r.Produced - r.Delivered
+	slices.Sort(fresh)
+	r.FreshnessP50 = percentile(fresh, 50).Milliseconds()
+	r.FreshnessP99 = percentile(fresh, 99).Milliseconds()
+	return r
+}
+
+// percentile of sorted values by the nearest rank.
+func percentile(sorted []time.Duration, p int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[(len(sorted)*p+99)/100-1]
+}
+
+// Print writes the reconciliation for a person.
+func (r Report) Print(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	row := func(name string, value any, note string) { fmt.Fprintf(t, "%s\t%v\t\t%s\n", name, value, note) }
+	fmt.Fprintln(w, "\nreconciliation, by the analytics API's own counts")
+	row("produced", r.Produced, "log events that CloudWatch Logs took in")
+	row("delivered", r.Delivered, "")
+	row("lost", r.Lost, "")
+	row("duplicates", r.Duplicates, "")
+	if r.Strangers > 0 {
+		row("strangers", r.Strangers, "events at the API that nobody produced")
+	}
+	row("windows", r.Windows, "")
+	row("batches", r.Batches, "")
+	row("retries", r.Retries, "requests beyond one for each batch")
+	row("token requests", r.TokenRequests, "")
+	row("freshness p50", time.Duration(r.FreshnessP50)*time.Millisecond, "from PutLogEvents to the API, the window's age included")
+	row("freshness p99", time.Duration(r.FreshnessP99)*time.Millisecond, "")
+	_ = t.Flush() // a terminal that is gone is not an error of the run
+}
+
+// WriteFile writes the report as JSON.
+func (r Report) WriteFile(path string) error {
+	body, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the report: %w", err)
+	}
+	if err := os.WriteFile(path, append(body, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}

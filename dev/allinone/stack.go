@@ -1,0 +1,266 @@
+package allinone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+	"go.temporal.io/sdk/client"
+	"go.uber.org/dig"
+	"go.uber.org/fx"
+
+	"github.com/log-event-pipeline/logpipe/dev/analytics"
+	"github.com/log-event-pipeline/logpipe/dev/localaws"
+	"github.com/log-event-pipeline/logpipe/dev/temporal"
+	"github.com/log-event-pipeline/logpipe/dev/traffic"
+	"github.com/log-event-pipeline/logpipe/internal/config"
+	"github.com/log-event-pipeline/logpipe/internal/connect"
+	"github.com/log-event-pipeline/logpipe/internal/telemetry"
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
+	"github.com/log-event-pipeline/logpipe/starter"
+	"github.com/log-event-pipeline/logpipe/worker"
+)
+
+// Names within a run. Nobody else sees them: everything is made anew.
+const (
+	pipeline        = "demo"
+	stream          = "api-logs"
+	clientID        = "logpipe-demo"
+	clientSecret    = "not-a-secret" //nolint:gosec // of the sample API of this run only
+	secretParameter = "/logpipe/demo/client-secret"
+	tokenParameter  = "/logpipe/demo/token"
+	filterRole      = "arn:aws:iam::" + localaws.DefaultAccount + ":role/cloudwatch-to-kinesis"
+)
+
+// stopTimeout bounds the stop of each part.
+const stopTimeout = 30 * time.Second
+
+// stack is everything that runs, in the order of its start.
+type stack struct {
+	options  Options
+	dir      string // stage and log
+	logger   *slog.Logger
+	produced *produced
+
+	aws      *localaws.Server
+	awsURL   string
+	awsSDK   aws.Config
+	api      *analytics.Server
+	temporal *temporal.Server
+	client   client.Client
+	writer   *traffic.Writer
+	logFile  string
+
+	closers []func() error // in the order of the start
+}
+
+// startServers starts everything but the pipeline and the traffic. On an error
+// nothing is left running.
+func startServers(ctx context.Context, o Options) (s *stack, err error) {
+	s = &stack{options: o, produced: newProduced()}
+	for _, start := range []func(context.Context) error{
+		s.startLogs, s.startAWS, s.startAPI, s.startTemporal, s.makeResources,
+	} {
+		if err := start(ctx); err != nil {
+			return nil, errors.Join(err, s.stop(false))
+		}
+	}
+	return s, nil
+}
+
+// stop stops what was started, the last first. keep leaves the run's directory
+// for a look at what went wrong.
+func (s *stack) stop(keep bool) error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	if s.dir != "" && !keep {
+		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *stack) closeLater(f func() error) { s.closers = append(s.closers, f) }
+
+func (s *stack) startLogs(context.Context) error {
+	var err error
+	if s.dir, err = os.MkdirTemp("", "logpipe-dev-"); err != nil {
+		return fmt.Errorf("make a directory for the run: %w", err)
+	}
+	var out io.Writer = s.options.Logs
+	if !s.options.Verbose {
+		s.logFile = filepath.Join(s.dir, "logpipe.log")
+		file, err := os.Create(s.logFile)
+		if err != nil {
+			return fmt.Errorf("make the log file: %w", err)
+		}
+		s.closeLater(file.Close)
+		out = file
+	}
+	s.logger = telemetry.NewLogger(out, slog.LevelInfo)
+	return nil
+}
+
+func (s *stack) startAWS(ctx context.Context) error {
+	s.aws = localaws.New(localaws.Config{
+		AcceptOldEvents: len(s.options.Inputs) > 0,
+		OnForward:       s.produced.add,
+		Logger:          s.logger,
+	})
+	// The end of the context ends the traffic; what is on its way still needs AWS.
+	address, err := s.aws.Start(context.WithoutCancel(ctx), listenOr(s.options.AWSListen))
+	if err != nil {
+		return fmt.Errorf("start the local AWS: %w", err)
+	}
+	s.closeLater(s.aws.Close)
+	s.awsURL = "http://" + address
+	s.awsSDK = aws.Config{
+		Region:       s.aws.Region(),
+		BaseEndpoint: &s.awsURL,
+		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
+	}
+	return nil
+}
+
+func (s *stack) startAPI(context.Context) error {
+	var err error
+	s.api, err = analytics.New(analytics.Config{
+		ClientID: clientID, ClientSecret: clientSecret,
+		Faults: s.options.Faults, Seed: s.options.Seed, Logger: s.logger,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.api.Start(listenOr(s.options.APIListen)); err != nil {
+		return fmt.Errorf("start the analytics API: %w", err)
+	}
+	s.closeLater(func() error { return s.api.Stop(context.Background()) })
+	return nil
+}
+
+func (s *stack) startTemporal(ctx context.Context) error {
+	var err error
+	s.temporal, err = temporal.Start(ctx, temporal.Options{
+		Listen: s.options.TemporalListen, UIListen: s.options.UIListen,
+		SearchAttributes: visibility.Types(),
+		UIColumns:        uiColumns(),
+		Logger:           s.logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.closeLater(s.temporal.Stop)
+	s.client, err = s.temporal.NewClient(ctx, client.Options{Logger: telemetry.TemporalLogger(s.logger)})
+	if err != nil {
+		return err
+	}
+	s.closeLater(func() error { s.client.Close(); return nil })
+	return nil
+}
+
+// uiColumns are the columns of the Web UI's list: what tells a flush at a glance,
+// after the type and before the rest.
+func uiColumns() []string {
+	columns := append([]string{"Status", "Type"}, visibility.Columns()...)
+	return append(columns, "Start", "Workflow ID")
+}
+
+// makeResources makes what CloudFormation makes in an account.
+func (s *stack) makeResources(ctx context.Context) error {
+	k := kinesis.NewFromConfig(s.awsSDK)
+	_, err := k.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(stream), ShardCount: aws.Int32(int32(s.options.Shards))})
+	if err != nil {
+		return fmt.Errorf("create the stream: %w", err)
+	}
+	described := &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(stream)}
+	if err := kinesis.NewStreamExistsWaiter(k, quickly).Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(stream)}, time.Minute); err != nil {
+		return fmt.Errorf("wait for the stream: %w", err)
+	}
+	summary, err := k.DescribeStreamSummary(ctx, described)
+	if err != nil {
+		return fmt.Errorf("describe the stream: %w", err)
+	}
+	if status := summary.StreamDescriptionSummary.StreamStatus; status != types.StreamStatusActive {
+		return fmt.Errorf("the stream is %s, not active", status)
+	}
+	_, err = ssm.NewFromConfig(s.awsSDK).PutParameter(ctx, &ssm.PutParameterInput{
+		Name: aws.String(secretParameter), Value: aws.String(clientSecret), Type: ssmtypes.ParameterTypeSecureString,
+	})
+	if err != nil {
+		return fmt.Errorf("put the client secret: %w", err)
+	}
+	s.writer = traffic.NewWriter(cloudwatchlogs.NewFromConfig(s.awsSDK), &traffic.Subscription{
+		Name: "to-kinesis", DestinationARN: *summary.StreamDescriptionSummary.StreamARN, RoleARN: filterRole,
+	}, s.logger)
+	return nil
+}
+
+// quickly makes a waiter look often: the local AWS needs milliseconds.
+func quickly(o *kinesis.StreamExistsWaiterOptions) {
+	o.MinDelay, o.MaxDelay = 10*time.Millisecond, 100*time.Millisecond
+}
+
+// settings are those of the pipeline in this run.
+func (s *stack) settings() (config.Config, error) {
+	cfg := config.Default()
+	cfg.Pipeline = pipeline
+	cfg.Stream = stream
+	cfg.StageURL = "file://" + filepath.ToSlash(filepath.Join(s.dir, "stage"))
+	cfg.WindowMaxAge = s.options.WindowMaxAge
+	cfg.DestinationURL = s.api.EventsURL()
+	cfg.TokenURL = s.api.TokenURL()
+	cfg.TokenParameter = tokenParameter
+	cfg.ClientID = clientID
+	cfg.ClientSecretParameter = secretParameter
+	return cfg, cfg.Validate(config.RoleStarter | config.RoleWorker)
+}
+
+func (s *stack) startPipeline(ctx context.Context) error {
+	cfg, err := s.settings()
+	if err != nil {
+		return err
+	}
+	st, err := connect.Stage(ctx, cfg.StageURL, cfg.Pipeline)
+	if err != nil {
+		return err
+	}
+	s.closeLater(st.Close)
+	app := fx.New(
+		fx.NopLogger,
+		fx.StopTimeout(stopTimeout),
+		fx.Supply(cfg, s.logger, s.awsSDK, st),
+		fx.Provide(func() client.Client { return s.client }),
+		worker.Module,
+		starter.Module,
+	)
+	if err := app.Start(ctx); err != nil {
+		return fmt.Errorf("start the pipeline: %w", dig.RootCause(err))
+	}
+	s.closeLater(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		return app.Stop(ctx)
+	})
+	return nil
+}
+
+func listenOr(address string) string {
+	if address == "" {
+		return "127.0.0.1:0"
+	}
+	return address
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/log-event-pipeline/logpipe/dev/localaws"
+)
+
+// awsCommand serves the local AWS alone, for processes that are pointed at it with AWS_ENDPOINT_URL.
+func awsCommand() *cobra.Command {
+	var cfg localaws.Config
+	var listen string
+	cmd := &cobra.Command{
+		Use:   "aws",
+		Short: "Serve a local AWS: Kinesis, SSM Parameter Store, CloudWatch Logs and STS, in memory",
+		Long: `Serve a local AWS in memory: Kinesis Data Streams, SSM Parameter Store, CloudWatch Logs with subscription
+filters to Kinesis, and STS. Point any AWS SDK or the AWS CLI at it with AWS_ENDPOINT_URL; credentials are not checked.
+
+Faults are injected at run time, for example a fifth of all reads failing for a minute:
+
+  curl -X POST http://127.0.0.1:4566/_localaws/faults \
+    -d '{"service":"kinesis","operation":"GetRecords","error":"InternalFailure","share":0.2,"for":"1m"}'`,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cfg.Validate(); err != nil {
+				return fmt.Errorf("local AWS settings: %w", err)
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			srv := localaws.New(cfg)
+			addr, err := srv.Start(ctx, listen)
+			if err != nil {
+				return err
+			}
+			printAWSAddress(cmd.OutOrStdout(), addr, srv.Region())
+			<-ctx.Done()
+			return srv.Close()
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&listen, "listen", "127.0.0.1:4566", "address to listen on; port 0 takes a free one")
+	f.StringVar(&cfg.Region, "region", localaws.DefaultRegion, "region in ARNs")
+	f.StringVar(&cfg.Account, "account", localaws.DefaultAccount, "account id, 12 digits")
+	f.BoolVar(&cfg.Throttle, "throttle", false, "enforce the quotas of Kinesis shards and of Parameter Store")
+	f.BoolVar(&cfg.AcceptOldEvents, "accept-old-events", false, "let PutLogEvents take events of any timestamp, to replay old logs")
+	f.DurationVar(&cfg.StateDelay, "state-delay", localaws.DefaultStateDelay, "how long streams show CREATING, UPDATING and DELETING; negative for none")
+	f.IntVar(&cfg.ShardLimit, "shard-limit", localaws.DefaultShardLimit, "open shards the account may have")
+	return cmd
+}
+
+func printAWSAddress(w io.Writer, addr, region string) {
+	fmt.Fprintf(w, "local AWS on http://%s\n", addr)
+	fmt.Fprintf(w, "  export AWS_ENDPOINT_URL=http://%[1]s AWS_REGION=%[2]s AWS_DEFAULT_REGION=%[2]s AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n", addr, region)
+	fmt.Fprintf(w, "  faults: http://%s/_localaws/faults\n", addr)
+}
