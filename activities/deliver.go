@@ -46,7 +46,7 @@ func (d *Deliver) DeliverBatch(ctx context.Context, in workflows.DeliverBatchInp
 	case delivery.TokenRefused:
 		return workflows.DeliverBatchResult{}, newTokenRefused(answer.Status, attempts, in.TokenVersion)
 	case delivery.Refused:
-		return workflows.DeliverBatchResult{}, newDestinationRefused(answer.Status, attempts)
+		return workflows.DeliverBatchResult{}, newDestinationRefused(answer, attempts)
 	default:
 		return workflows.DeliverBatchResult{}, newDestinationUnavailable(answer)
 	}

@@ -53,11 +53,14 @@ func newTokenRefused(status, attempts int, version int64) error {
 }
 
 // newDestinationRefused: the destination will not take this batch, however often
-// it is sent.
-func newDestinationRefused(status, attempts int) error {
-	return temporal.NewNonRetryableApplicationError(
-		fmt.Sprintf("the destination refused the batch with HTTP status %d", status),
-		workflows.ErrorDestinationRefused, nil, workflows.Refusal{HTTPStatus: status, Attempts: attempts})
+// it is sent, or it cannot be sent at all.
+func newDestinationRefused(a delivery.Answer, attempts int) error {
+	message := fmt.Sprintf("the destination refused the batch with HTTP status %d", a.Status)
+	if a.Err != nil {
+		message = a.Err.Error()
+	}
+	return temporal.NewNonRetryableApplicationError(message,
+		workflows.ErrorDestinationRefused, nil, workflows.Refusal{HTTPStatus: a.Status, Attempts: attempts})
 }
 
 // newDestinationUnavailable: try again later, and not before the destination
