@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -32,8 +30,7 @@ Faults are injected at run time, for example a fifth of all reads failing for a 
 			if err := cfg.Validate(); err != nil {
 				return fmt.Errorf("local AWS settings: %w", err)
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
+			ctx := cmd.Context()
 			srv := localaws.New(cfg)
 			addr, err := srv.Start(ctx, listen)
 			if err != nil {

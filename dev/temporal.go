@@ -5,15 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
+	"maps"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"github.com/log-event-pipeline/logpipe/dev/allinone"
 	"github.com/log-event-pipeline/logpipe/dev/temporal"
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
 )
 
 // temporalCommand runs the Temporal server on its own, for a starter and a worker in processes of their own.
@@ -26,18 +26,17 @@ func temporalCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "temporal",
 		Short: "Run a local Temporal server with its Web UI",
-		Long: "Run a local Temporal server with its Web UI, in memory or in a directory.\n" +
-			"It listens on loopback only and needs nothing else.",
+		Long: "Run a local Temporal server with its Web UI, in memory or in a directory, with the\n" +
+			"pipeline's search attributes. It listens on loopback only and needs nothing else.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if options.SearchAttributes, err = parseSearchAttributes(attributes); err != nil {
 				return err
 			}
+			maps.Copy(options.SearchAttributes, visibility.Types())
 			options.LogLevel = level
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			return runTemporal(ctx, cmd, options)
+			return runTemporal(cmd.Context(), cmd, options)
 		},
 	}
 	flags := cmd.Flags()
@@ -46,8 +45,8 @@ func temporalCommand() *cobra.Command {
 	flags.StringVar(&options.DataDir, "data", "", "keep the state in this `directory` instead of in memory")
 	flags.StringSliceVar(&options.Namespaces, "namespace", []string{temporal.DefaultNamespace}, "`namespaces` to register")
 	flags.DurationVar(&options.Retention, "retention", temporal.DefaultRetention, "how long closed workflows are kept")
-	flags.StringSliceVar(&attributes, "search-attribute", nil, "search attribute to register, as `name=type`, such as Shard=Keyword")
-	flags.StringSliceVar(&options.UIColumns, "ui-column", nil, "`columns` of the Web UI's workflow list, in order")
+	flags.StringSliceVar(&attributes, "search-attribute", nil, "search attribute to register beside the pipeline's, as `name=type`, such as Team=Keyword")
+	flags.StringSliceVar(&options.UIColumns, "ui-column", allinone.UIColumns(), "`columns` of the Web UI's workflow list, in order")
 	flags.TextVar(&level, "log-level", slog.LevelWarn, "lowest `level` of the server's log lines: debug, info, warn, error")
 	return cmd
 }

@@ -157,7 +157,7 @@ func (s *stack) startTemporal(ctx context.Context) error {
 	s.temporal, err = temporal.Start(ctx, temporal.Options{
 		Listen: s.options.TemporalListen, UIListen: s.options.UIListen,
 		SearchAttributes: visibility.Types(),
-		UIColumns:        uiColumns(),
+		UIColumns:        UIColumns(),
 		Logger:           s.logger,
 	})
 	if err != nil {
@@ -170,13 +170,6 @@ func (s *stack) startTemporal(ctx context.Context) error {
 	}
 	s.closeLater(func() error { s.client.Close(); return nil })
 	return nil
-}
-
-// uiColumns are the columns of the Web UI's list: what tells a flush at a glance,
-// after the type and before the rest.
-func uiColumns() []string {
-	columns := append([]string{"Status", "Type"}, visibility.Columns()...)
-	return append(columns, "Start", "Workflow ID")
 }
 
 // makeResources makes what CloudFormation makes in an account.

@@ -61,7 +61,7 @@ func Types() map[string]enumspb.IndexedValueType {
 // which a list of workflows shows them best.
 func Columns() []string {
 	return []string{
-		Status.GetName(), Shard.GetName(), Events.GetName(), Bytes.GetName(),
+		Shard.GetName(), Status.GetName(), Events.GetName(), Bytes.GetName(),
 		Attempts.GetName(), HTTPStatus.GetName(), FirstArrival.GetName(),
 	}
 }
