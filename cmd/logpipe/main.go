@@ -57,9 +57,11 @@ Settings come from defaults, then a YAML file (--config or LOGPIPE_CONFIG), then
 LOGPIPE_… variables; docs/configuration.md lists them. AWS is reached through the
 AWS SDK's own variables (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL, …), Temporal
 through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		// No Args: with a check of its own, cobra takes an unknown command for an
+		// argument and answers it with the help and status 0.
+		DisableSuggestions: true, // they would be lines of their own
+		SilenceUsage:       true,
+		SilenceErrors:      true,
 	}
 	root.PersistentFlags().String("config", "", "YAML file with settings")
 	root.AddCommand(starterCommand(logs), workerCommand(logs))

@@ -32,7 +32,9 @@ func Temporal(ctx context.Context, logger *slog.Logger) (client.Client, error) {
 	if options.Namespace == "" {
 		options.Namespace = client.DefaultNamespace
 	}
-	ctx, cancel := context.WithTimeout(ctx, temporalTimeout)
+	// The SDK has a shorter limit of its own, whose error would not say how long it was.
+	options.ConnectionOptions.GetSystemInfoTimeout = temporalTimeout
+	ctx, cancel := context.WithTimeoutCause(ctx, temporalTimeout, fmt.Errorf("no answer within %s", temporalTimeout))
 	defer cancel()
 	c, err := client.DialContext(ctx, options)
 	if err != nil {
@@ -53,10 +55,10 @@ func prepare(ctx context.Context, c client.Client, namespace string) error {
 	return visibility.Ensure(ctx, c.OperatorService(), namespace)
 }
 
-// brief replaces an error that only says that the deadline passed.
+// brief replaces an error that only says that the time was over.
 func brief(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("no answer within %s", temporalTimeout)
+		return context.Cause(ctx)
 	}
 	return err
 }

@@ -102,6 +102,7 @@ func (r *Reader) accept(out *kinesis.GetRecordsOutput) (Batch, error) {
 		Behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond,
 		End:    out.NextShardIterator == nil,
 	}
+	next := r.next
 	if len(out.Records) > 0 {
 		b.Records = make([]window.Record, len(out.Records))
 	}
@@ -116,12 +117,13 @@ func (r *Reader) accept(out *kinesis.GetRecordsOutput) (Batch, error) {
 			Received:       received,
 			Data:           rec.Data,
 		}
-		r.next = After(seq)
+		next = After(seq)
 	}
 	for _, child := range out.ChildShards {
 		b.Children = append(b.Children, aws.ToString(child.ShardId))
 	}
-	r.iterator = out.NextShardIterator
+	// Only now: an answer that is not handed on must be read again.
+	r.next, r.iterator = next, out.NextShardIterator
 	return b, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -77,29 +78,46 @@ type Operator interface {
 // twice, or from several processes at once, is fine. An error names the
 // attributes and the command that an administrator can run instead.
 func Ensure(ctx context.Context, operator Operator, namespace string) error {
+	missing, err := lacking(ctx, operator, namespace)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
+	if _, exists := errors.AsType[*serviceerror.AlreadyExists](err); exists {
+		// Somebody else has been registering them meanwhile. A server that refuses one
+		// has taken none of ours, so what counts is what is there now.
+		var still map[string]enumspb.IndexedValueType
+		if still, err = lacking(ctx, operator, namespace); err != nil || len(still) == 0 {
+			return err
+		}
+		missing = still
+		_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
+	}
+	if err != nil {
+		return fmt.Errorf("register search attributes in namespace %q (an administrator can: %s): %w", namespace, Command(namespace, missing), err)
+	}
+	return nil
+}
+
+// lacking returns the search attributes that the namespace does not have.
+func lacking(ctx context.Context, operator Operator, namespace string) (map[string]enumspb.IndexedValueType, error) {
 	have, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
-		return fmt.Errorf("list the search attributes of namespace %q: %w", namespace, err)
+		return nil, fmt.Errorf("list the search attributes of namespace %q: %w", namespace, err)
 	}
 	missing := map[string]enumspb.IndexedValueType{}
-	for name, want := range Types() {
+	types := Types()
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		want := types[name]
 		got, ok := have.GetCustomAttributes()[name]
 		switch {
 		case !ok:
 			missing[name] = want
 		case got != want:
-			return fmt.Errorf("search attribute %s of namespace %q has type %s, want %s: remove it there or use another namespace", name, namespace, got, want)
+			return nil, fmt.Errorf("search attribute %s of namespace %q has type %s, want %s: remove it there or use another namespace", name, namespace, got, want)
 		}
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
-	_, exists := errors.AsType[*serviceerror.AlreadyExists](err)
-	if err != nil && !exists {
-		return fmt.Errorf("register search attributes in namespace %q (an administrator can: %s): %w", namespace, Command(namespace, missing), err)
-	}
-	return nil
+	return missing, nil
 }
 
 // Command is the Temporal CLI command that registers the attributes.
