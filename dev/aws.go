@@ -1,11 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"strconv"
+	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/spf13/cobra"
 
+	"github.com/log-event-pipeline/logpipe/dev/allinone"
 	"github.com/log-event-pipeline/logpipe/dev/localaws"
 )
 
@@ -13,6 +20,7 @@ import (
 func awsCommand() *cobra.Command {
 	var cfg localaws.Config
 	var listen string
+	var streams, parameters []string
 	cmd := &cobra.Command{
 		Use:   "aws",
 		Short: "Serve a local AWS: Kinesis, SSM Parameter Store, CloudWatch Logs and STS, in memory",
@@ -36,6 +44,13 @@ Faults are injected at run time, for example a fifth of all reads failing for a 
 			if err != nil {
 				return err
 			}
+			resources, err := parseResources(streams, parameters)
+			if err == nil {
+				err = resources.Make(ctx, localConfig(addr, srv.Region()))
+			}
+			if err != nil {
+				return errors.Join(err, srv.Close())
+			}
 			printAWSAddress(cmd.OutOrStdout(), addr, srv.Region())
 			<-ctx.Done()
 			return srv.Close()
@@ -43,6 +58,8 @@ Faults are injected at run time, for example a fifth of all reads failing for a 
 	}
 	f := cmd.Flags()
 	f.StringVar(&listen, "listen", "127.0.0.1:4566", "address to listen on; port 0 takes a free one")
+	f.StringArrayVar(&streams, "stream", nil, "create a Kinesis stream, as `name` or name=shards; may be repeated")
+	f.StringArrayVar(&parameters, "parameter", nil, "put a SecureString into Parameter Store, as `name=value`; may be repeated")
 	f.StringVar(&cfg.Region, "region", localaws.DefaultRegion, "region in ARNs")
 	f.StringVar(&cfg.Account, "account", localaws.DefaultAccount, "account id, 12 digits")
 	f.BoolVar(&cfg.Throttle, "throttle", false, "enforce the quotas of Kinesis shards and of Parameter Store")
@@ -50,6 +67,41 @@ Faults are injected at run time, for example a fifth of all reads failing for a 
 	f.DurationVar(&cfg.StateDelay, "state-delay", localaws.DefaultStateDelay, "how long streams show CREATING, UPDATING and DELETING; negative for none")
 	f.IntVar(&cfg.ShardLimit, "shard-limit", localaws.DefaultShardLimit, "open shards the account may have")
 	return cmd
+}
+
+// parseResources reads the flags --stream and --parameter.
+func parseResources(streams, parameters []string) (allinone.Resources, error) {
+	r := allinone.Resources{Streams: map[string]int{}, Parameters: map[string]string{}}
+	var errs []error
+	for _, text := range streams {
+		name, count, given := strings.Cut(text, "=")
+		shards, err := 1, error(nil)
+		if given {
+			shards, err = strconv.Atoi(count)
+		}
+		if name == "" || err != nil || shards < 1 {
+			errs = append(errs, fmt.Errorf("--stream %q: want a name, or a name and a number of shards such as api-logs=2", text))
+		}
+		r.Streams[name] = shards
+	}
+	for _, text := range parameters {
+		name, value, given := strings.Cut(text, "=")
+		if name == "" || !given || value == "" {
+			errs = append(errs, errors.New("--parameter: want name=value, such as /logpipe/client-secret=secret"))
+		}
+		r.Parameters[name] = value
+	}
+	return r, errors.Join(errs...)
+}
+
+// localConfig is how this process reaches its own server.
+func localConfig(addr, region string) aws.Config {
+	return aws.Config{
+		Region:       region,
+		BaseEndpoint: aws.String("http://" + addr),
+		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
+		HTTPClient:   &http.Client{Transport: localaws.Transport(nil)},
+	}
 }
 
 func printAWSAddress(w io.Writer, addr, region string) {

@@ -34,7 +34,7 @@ var errIncomplete = errors.New("not every event arrived exactly once")
 
 func execute(ctx context.Context, args []string) int {
 	root := allinoneCommand()
-	root.AddCommand(awsCommand(), temporalCommand(), analyticsCommand())
+	root.AddCommand(awsCommand(), temporalCommand(), analyticsCommand(), trafficCommand())
 	root.SetArgs(args)
 	root.SilenceUsage = true
 	root.SilenceErrors = true

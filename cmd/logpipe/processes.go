@@ -78,7 +78,27 @@ func runProcess(cmd *cobra.Command, role config.Role, logs io.Writer, module fx.
 	logger := telemetry.NewLogger(logs, cfg.LogLevel)
 	ctx, cancel := context.WithTimeout(cmd.Context(), startTimeout)
 	defer cancel()
-	app := fx.New(
+	app := fx.New(process(ctx, cfg, logger), module)
+	if err := app.Start(ctx); err != nil {
+		return &processError{dig.RootCause(err)}
+	}
+	end := <-app.Wait()
+	stopCtx, cancelStop := context.WithTimeout(context.WithoutCancel(cmd.Context()), stopTimeout)
+	defer cancelStop()
+	logger.Info("stopping", slog.String("signal", fmt.Sprint(end.Signal)))
+	if err := app.Stop(stopCtx); err != nil {
+		return &processError{fmt.Errorf("stop: %w", dig.RootCause(err))}
+	}
+	if end.ExitCode != 0 {
+		return &processError{fmt.Errorf("ended by a fatal error, see the log")}
+	}
+	return nil
+}
+
+// process is what both processes are built on. ctx bounds the first contact with
+// what they need.
+func process(ctx context.Context, cfg config.Config, logger *slog.Logger) fx.Option {
+	return fx.Options(
 		fx.NopLogger,
 		fx.StopTimeout(stopTimeout),
 		fx.Supply(cfg, logger),
@@ -99,20 +119,5 @@ func runProcess(cmd *cobra.Command, role config.Role, logs io.Writer, module fx.
 				return c, err
 			},
 		),
-		module,
 	)
-	if err := app.Start(ctx); err != nil {
-		return &processError{dig.RootCause(err)}
-	}
-	end := <-app.Wait()
-	stopCtx, cancelStop := context.WithTimeout(context.WithoutCancel(cmd.Context()), stopTimeout)
-	defer cancelStop()
-	logger.Info("stopping", slog.String("signal", fmt.Sprint(end.Signal)))
-	if err := app.Stop(stopCtx); err != nil {
-		return &processError{fmt.Errorf("stop: %w", dig.RootCause(err))}
-	}
-	if end.ExitCode != 0 {
-		return &processError{fmt.Errorf("ended by a fatal error, see the log")}
-	}
-	return nil
 }

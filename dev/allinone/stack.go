@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,10 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/dig"
 	"go.uber.org/fx"
@@ -132,6 +129,8 @@ func (s *stack) startAWS(ctx context.Context) error {
 		Region:       s.aws.Region(),
 		BaseEndpoint: &s.awsURL,
 		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
+		// A near server can answer before the request's body is closed.
+		HTTPClient: &http.Client{Transport: localaws.Transport(nil)},
 	}
 	return nil
 }
@@ -174,37 +173,19 @@ func (s *stack) startTemporal(ctx context.Context) error {
 
 // makeResources makes what CloudFormation makes in an account.
 func (s *stack) makeResources(ctx context.Context) error {
-	k := kinesis.NewFromConfig(s.awsSDK)
-	_, err := k.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(stream), ShardCount: aws.Int32(int32(s.options.Shards))})
+	err := Resources{
+		Streams:    map[string]int{stream: s.options.Shards},
+		Parameters: map[string]string{secretParameter: clientSecret},
+	}.Make(ctx, s.awsSDK)
 	if err != nil {
-		return fmt.Errorf("create the stream: %w", err)
-	}
-	described := &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(stream)}
-	if err := kinesis.NewStreamExistsWaiter(k, quickly).Wait(ctx, &kinesis.DescribeStreamInput{StreamName: aws.String(stream)}, time.Minute); err != nil {
-		return fmt.Errorf("wait for the stream: %w", err)
-	}
-	summary, err := k.DescribeStreamSummary(ctx, described)
-	if err != nil {
-		return fmt.Errorf("describe the stream: %w", err)
-	}
-	if status := summary.StreamDescriptionSummary.StreamStatus; status != types.StreamStatusActive {
-		return fmt.Errorf("the stream is %s, not active", status)
-	}
-	_, err = ssm.NewFromConfig(s.awsSDK).PutParameter(ctx, &ssm.PutParameterInput{
-		Name: aws.String(secretParameter), Value: aws.String(clientSecret), Type: ssmtypes.ParameterTypeSecureString,
-	})
-	if err != nil {
-		return fmt.Errorf("put the client secret: %w", err)
+		return err
 	}
 	s.writer = traffic.NewWriter(cloudwatchlogs.NewFromConfig(s.awsSDK), &traffic.Subscription{
-		Name: "to-kinesis", DestinationARN: *summary.StreamDescriptionSummary.StreamARN, RoleARN: filterRole,
+		Name:           "to-kinesis",
+		DestinationARN: fmt.Sprintf("arn:aws:kinesis:%s:%s:stream/%s", s.aws.Region(), s.aws.Account(), stream),
+		RoleARN:        filterRole,
 	}, s.logger)
 	return nil
-}
-
-// quickly makes a waiter look often: the local AWS needs milliseconds.
-func quickly(o *kinesis.StreamExistsWaiterOptions) {
-	o.MinDelay, o.MaxDelay = 10*time.Millisecond, 100*time.Millisecond
 }
 
 // settings are those of the pipeline in this run.

@@ -1,0 +1,118 @@
+// Package frontendtest is a Temporal service that a process can connect to and
+// start with, and nothing more, for tests of what happens then.
+package frontendtest
+
+import (
+	"context"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc"
+)
+
+// Server is a Temporal service with one namespace. It takes starts of workflows and
+// never runs them; calls that are not about these, the namespace or its search
+// attributes are answered with "unimplemented".
+type Server struct {
+	// Address is host and port.
+	Address string
+
+	workflowservice.UnimplementedWorkflowServiceServer
+	operatorservice.UnimplementedOperatorServiceServer
+
+	namespace  string
+	mu         sync.Mutex
+	attributes map[string]enumspb.IndexedValueType
+	starts     []*workflowservice.StartWorkflowExecutionRequest
+	refusal    error
+}
+
+// Start starts a server on a free port of this machine. It ends with the test.
+func Start(tb testing.TB, namespace string) *Server {
+	tb.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &Server{Address: listener.Addr().String(), namespace: namespace, attributes: map[string]enumspb.IndexedValueType{}}
+	server := grpc.NewServer()
+	workflowservice.RegisterWorkflowServiceServer(server, s)
+	operatorservice.RegisterOperatorServiceServer(server, s)
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := server.Serve(listener); err != nil {
+			tb.Errorf("serve %s: %v", s.Address, err)
+		}
+	})
+	tb.Cleanup(func() {
+		server.Stop()
+		serving.Wait()
+	})
+	return s
+}
+
+// Attributes are the search attributes of the namespace.
+func (s *Server) Attributes() map[string]enumspb.IndexedValueType {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.attributes)
+}
+
+// Starts are the requests to start a workflow that were taken.
+func (s *Server) Starts() []*workflowservice.StartWorkflowExecutionRequest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.starts)
+}
+
+// RefuseStarts makes the server answer every start of a workflow with err, which is
+// one of package serviceerror or of gRPC.
+func (s *Server) RefuseStarts(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusal = err
+}
+
+// StartWorkflowExecution remembers the request.
+func (s *Server) StartWorkflowExecution(_ context.Context, in *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refusal != nil {
+		return nil, serviceerror.ToStatus(s.refusal).Err()
+	}
+	s.starts = append(s.starts, in)
+	return &workflowservice.StartWorkflowExecutionResponse{RunId: "run"}, nil
+}
+
+// GetSystemInfo is the first call of every client.
+func (s *Server) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+	return &workflowservice.GetSystemInfoResponse{Capabilities: &workflowservice.GetSystemInfoResponse_Capabilities{}}, nil
+}
+
+// DescribeNamespace knows one namespace.
+func (s *Server) DescribeNamespace(_ context.Context, in *workflowservice.DescribeNamespaceRequest) (*workflowservice.DescribeNamespaceResponse, error) {
+	if in.GetNamespace() != s.namespace {
+		return nil, serviceerror.ToStatus(serviceerror.NewNamespaceNotFound(in.GetNamespace())).Err()
+	}
+	return &workflowservice.DescribeNamespaceResponse{}, nil
+}
+
+// ListSearchAttributes lists what was added.
+func (s *Server) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest) (*operatorservice.ListSearchAttributesResponse, error) {
+	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: s.Attributes()}, nil
+}
+
+// AddSearchAttributes adds them at once.
+func (s *Server) AddSearchAttributes(_ context.Context, in *operatorservice.AddSearchAttributesRequest) (*operatorservice.AddSearchAttributesResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.Copy(s.attributes, in.GetSearchAttributes())
+	return &operatorservice.AddSearchAttributesResponse{}, nil
+}

@@ -1,0 +1,93 @@
+package connect_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/log-event-pipeline/logpipe/internal/connect"
+	"github.com/log-event-pipeline/logpipe/internal/connect/frontendtest"
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
+)
+
+// setTemporal sets the variables of a process that knows nothing else. A test that
+// sets variables cannot run beside others.
+func setTemporal(t *testing.T, address, namespace string) {
+	t.Helper()
+	for name, value := range map[string]string{
+		"HOME": t.TempDir(), "XDG_CONFIG_HOME": t.TempDir(),
+		"TEMPORAL_CONFIG_FILE": "", "TEMPORAL_PROFILE": "", "TEMPORAL_API_KEY": "", "TEMPORAL_TLS": "",
+		"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": namespace,
+	} {
+		t.Setenv(name, value)
+	}
+}
+
+// temporalError connects and returns the one line of the failure.
+func temporalError(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	c, err := connect.Temporal(ctx, slog.New(slog.DiscardHandler))
+	require.Error(t, err)
+	require.Nil(t, c)
+	require.NotContains(t, err.Error(), "\n")
+	return err.Error()
+}
+
+func TestTemporal(t *testing.T) {
+	server := frontendtest.Start(t, "logs")
+	setTemporal(t, server.Address, "logs")
+	for range 2 {
+		c, err := connect.Temporal(t.Context(), slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		c.Close()
+		require.Equal(t, visibility.Types(), server.Attributes())
+	}
+}
+
+func TestTemporalThatRefusesConnections(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	setTemporal(t, address, "")
+	says := temporalError(t.Context(), t)
+	require.Contains(t, says, "connect to Temporal at "+address)
+	require.Contains(t, says, "connection refused")
+	require.Contains(t, says, "TEMPORAL_ADDRESS")
+}
+
+// TestTemporalThatDoesNotAnswer: a connection is taken and nothing comes.
+func TestTemporalThatDoesNotAnswer(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	setTemporal(t, listener.Addr().String(), "")
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	says := temporalError(ctx, t)
+	require.Contains(t, says, "connect to Temporal at "+listener.Addr().String())
+	require.Contains(t, says, "TEMPORAL_ADDRESS")
+}
+
+func TestTemporalWithoutTheNamespace(t *testing.T) {
+	server := frontendtest.Start(t, "logs")
+	setTemporal(t, server.Address, "lgos")
+	says := temporalError(t.Context(), t)
+	require.Contains(t, says, "Temporal at "+server.Address)
+	require.Contains(t, says, `namespace "lgos"`)
+	require.Contains(t, says, "TEMPORAL_NAMESPACE")
+	require.Empty(t, server.Attributes())
+}
+
+func TestTemporalWithoutItsConfigurationFile(t *testing.T) {
+	setTemporal(t, "", "")
+	missing := filepath.Join(t.TempDir(), "temporal.toml")
+	t.Setenv("TEMPORAL_CONFIG_FILE", missing)
+	t.Setenv("TEMPORAL_PROFILE", "production")
+	require.Contains(t, temporalError(t.Context(), t), "Temporal settings")
+}
