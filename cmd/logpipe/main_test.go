@@ -83,7 +83,7 @@ func logpipe(t *testing.T, changes environment, args ...string) outcome {
 	return out
 }
 
-func TestMisuse(t *testing.T) {
+func TestMisuse(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
 	missing := filepath.Join(t.TempDir(), "none.yaml")
 	broken := filepath.Join(t.TempDir(), "broken.yaml")
 	require.NoError(t, os.WriteFile(broken, []byte("pipeline: [\n"), 0o600))
@@ -120,7 +120,7 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-func TestFailure(t *testing.T) {
+func TestFailure(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
 	temporal := frontendtest.Start(t, "default")
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
@@ -154,7 +154,7 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-func TestHelp(t *testing.T) {
+func TestHelp(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
 	for name, args := range map[string][]string{
 		"no command": nil, "--help": {"--help"}, "help": {"help"}, "starter --help": {"starter", "--help"}, "worker -h": {"worker", "-h"},
 	} {

@@ -73,6 +73,10 @@ func defineRange[T cmp.Ordered](at func(*Config) *T, low, high T, describe Setti
 	}, describe)
 }
 
+// maxDestinationTimeout leaves an attempt to deliver, which has a minute in all, the
+// time to read the batch and the token.
+const maxDestinationTimeout = 50 * time.Second
+
 // defineURL is define for text that may hold credentials by mistake.
 func defineURL(at func(*Config) *string, check func(string) error, describe Setting) setting {
 	s := define(at, check, describe)
@@ -152,7 +156,7 @@ var settings = []setting{
 		Example:    "https://analytics.example.com/v1/events",
 		Meaning:    "Where batches are posted to: an `https` URL, or `http` on a trusted network, where the token travels unprotected.",
 	}),
-	defineRange(func(c *Config) *time.Duration { return &c.DestinationTimeout }, 100*time.Millisecond, 10*time.Minute, Setting{
+	defineRange(func(c *Config) *time.Duration { return &c.DestinationTimeout }, 100*time.Millisecond, maxDestinationTimeout, Setting{
 		Key:     "destination_timeout",
 		Meaning: "Limit of one delivery request, from dialling to the last byte of the answer.",
 	}),

@@ -118,7 +118,7 @@ func TestValidateValues(t *testing.T) {
 		{"destination_url", "user:hunter2@analytics.example.com", "is no URL"},
 		{"destination_url", "https://analytics.example.com/#x", "behind #"},
 		{"destination_url", "ftp://analytics.example.com?token=hunter2", `has the scheme "ftp"`},
-		{"destination_timeout", "1ms", "use 100ms to 10m"},
+		{"destination_timeout", "1ms", "use 100ms to 50s"},
 		{"delivery_concurrency", "0", "use 1 to 256"},
 
 		{"token_url", "https://login.example.com/oauth2/token", ""},

@@ -15,14 +15,13 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/visibility"
 )
 
-// setTemporal sets the variables of a process that knows nothing else. A test that
-// sets variables cannot run beside others.
-func setTemporal(t *testing.T, address, namespace string) {
+// isolateTemporal leaves the process without any setting for Temporal.
+func isolateTemporal(t *testing.T) {
 	t.Helper()
 	for name, value := range map[string]string{
 		"HOME": t.TempDir(), "XDG_CONFIG_HOME": t.TempDir(),
 		"TEMPORAL_CONFIG_FILE": "", "TEMPORAL_PROFILE": "", "TEMPORAL_API_KEY": "", "TEMPORAL_TLS": "",
-		"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": namespace,
+		"TEMPORAL_ADDRESS": "", "TEMPORAL_NAMESPACE": "",
 	} {
 		t.Setenv(name, value)
 	}
@@ -40,7 +39,9 @@ func temporalError(ctx context.Context, t *testing.T) string {
 
 func TestTemporal(t *testing.T) {
 	server := frontendtest.Start(t, "logs")
-	setTemporal(t, server.Address, "logs")
+	isolateTemporal(t)
+	t.Setenv("TEMPORAL_ADDRESS", server.Address)
+	t.Setenv("TEMPORAL_NAMESPACE", "logs")
 	for range 2 {
 		c, err := connect.Temporal(t.Context(), slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
@@ -54,7 +55,8 @@ func TestTemporalThatRefusesConnections(t *testing.T) {
 	require.NoError(t, err)
 	address := listener.Addr().String()
 	require.NoError(t, listener.Close())
-	setTemporal(t, address, "")
+	isolateTemporal(t)
+	t.Setenv("TEMPORAL_ADDRESS", address)
 	says := temporalError(t.Context(), t)
 	require.Contains(t, says, "connect to Temporal at "+address)
 	require.Contains(t, says, "connection refused")
@@ -66,7 +68,8 @@ func TestTemporalThatDoesNotAnswer(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
-	setTemporal(t, listener.Addr().String(), "")
+	isolateTemporal(t)
+	t.Setenv("TEMPORAL_ADDRESS", listener.Addr().String())
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	says := temporalError(ctx, t)
@@ -76,7 +79,9 @@ func TestTemporalThatDoesNotAnswer(t *testing.T) {
 
 func TestTemporalWithoutTheNamespace(t *testing.T) {
 	server := frontendtest.Start(t, "logs")
-	setTemporal(t, server.Address, "lgos")
+	isolateTemporal(t)
+	t.Setenv("TEMPORAL_ADDRESS", server.Address)
+	t.Setenv("TEMPORAL_NAMESPACE", "lgos")
 	says := temporalError(t.Context(), t)
 	require.Contains(t, says, "Temporal at "+server.Address)
 	require.Contains(t, says, `namespace "lgos"`)
@@ -85,7 +90,7 @@ func TestTemporalWithoutTheNamespace(t *testing.T) {
 }
 
 func TestTemporalWithoutItsConfigurationFile(t *testing.T) {
-	setTemporal(t, "", "")
+	isolateTemporal(t)
 	missing := filepath.Join(t.TempDir(), "temporal.toml")
 	t.Setenv("TEMPORAL_CONFIG_FILE", missing)
 	t.Setenv("TEMPORAL_PROFILE", "production")

@@ -113,8 +113,10 @@ func (f *fakeKinesis) GetShardIterator(_ context.Context, in *awskinesis.GetShar
 		seek(func(r types.Record) bool {
 			return number(r.SequenceNumber).Compare(number(in.StartingSequenceNumber)) >= least
 		})
+	case types.ShardIteratorTypeLatest:
+		at = len(f.records)
 	default:
-		return nil, fmt.Errorf("iterator of type %s moves with time", in.ShardIteratorType)
+		return nil, fmt.Errorf("no iterator of type %q", in.ShardIteratorType)
 	}
 	f.iterators = append(f.iterators, described)
 	return &awskinesis.GetShardIteratorOutput{ShardIterator: iteratorAt(at)}, nil

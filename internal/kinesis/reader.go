@@ -152,10 +152,14 @@ func (s *Stream) iterator(ctx context.Context, shardID string, p Position) (*str
 	default:
 		in.StartingSequenceNumber = aws.String(string(p.SequenceNumber))
 	}
-	return s.shardIterator(ctx, shardID, in, p)
+	out, err := s.shardIterator(ctx, shardID, in, p)
+	if err != nil {
+		return nil, err
+	}
+	return out.ShardIterator, nil
 }
 
-func (s *Stream) shardIterator(ctx context.Context, shardID string, in *kinesis.GetShardIteratorInput, at fmt.Stringer) (*string, error) {
+func (s *Stream) shardIterator(ctx context.Context, shardID string, in *kinesis.GetShardIteratorInput, at fmt.Stringer) (*kinesis.GetShardIteratorOutput, error) {
 	in.StreamName, in.StreamARN, in.ShardId = s.name, s.arn, &shardID
 	out, err := s.api.GetShardIterator(ctx, in)
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
@@ -164,5 +168,5 @@ func (s *Stream) shardIterator(ctx context.Context, shardID string, in *kinesis.
 	if err != nil {
 		return nil, fmt.Errorf("find %s in shard %s of stream %s: %w", at, shardID, s, classify(err))
 	}
-	return out.ShardIterator, nil
+	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
@@ -22,7 +23,9 @@ func (m moving) String() string { return string(m) }
 // TRIM_HORIZON becomes the oldest record that Kinesis holds now, or, in a shard
 // without any, the beginning of the shard; a time becomes the first record that
 // arrived then or later, or, where none has, the time itself; LATEST is the time
-// now.
+// now by the clock of Kinesis, in whole seconds, as the answer to a request tells
+// it. Only where no answer does, it is now: a clock that is ahead would ask for a
+// time in the future, which Kinesis refuses.
 //
 // beat is called between reads, which can be many in a shard that is mostly empty.
 func (s *Stream) Resolve(ctx context.Context, shardID, position string, now time.Time, beat func()) (Position, error) {
@@ -31,7 +34,15 @@ func (s *Stream) Resolve(ctx context.Context, shardID, position string, now time
 	case "TRIM_HORIZON":
 		return s.resolveHorizon(ctx, shardID, beat)
 	case "LATEST":
-		at = now
+		out, err := s.shardIterator(ctx, shardID,
+			&kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeLatest}, moving("LATEST"))
+		if err != nil {
+			return Position{}, err
+		}
+		var told bool
+		if at, told = middleware.GetServerTime(out.ResultMetadata); !told {
+			at = now
+		}
 	default:
 		var err error
 		if at, err = time.Parse(time.RFC3339Nano, position); err != nil {
@@ -47,7 +58,7 @@ func (s *Stream) Resolve(ctx context.Context, shardID, position string, now time
 }
 
 func (s *Stream) resolveHorizon(ctx context.Context, shardID string, beat func()) (Position, error) {
-	iterator, err := s.shardIterator(ctx, shardID,
+	horizon, err := s.shardIterator(ctx, shardID,
 		&kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeTrimHorizon}, moving("TRIM_HORIZON"))
 	if err != nil {
 		return Position{}, err
@@ -66,7 +77,7 @@ func (s *Stream) resolveHorizon(ctx context.Context, shardID string, beat func()
 	}
 	// next stands in for the horizon should the iterator expire on the way: what
 	// was trimmed since is gone for everybody.
-	first, err := s.firstRecord(ctx, &Reader{stream: s, shardID: shardID, next: After(begin), iterator: iterator}, beat)
+	first, err := s.firstRecord(ctx, &Reader{stream: s, shardID: shardID, next: After(begin), iterator: horizon.ShardIterator}, beat)
 	if err != nil {
 		return Position{}, err
 	}
