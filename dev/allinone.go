@@ -70,6 +70,7 @@ status is 1 if one was lost or arrived twice.
 	flags.StringVar(&o.APIListen, "analytics", "", "address of the analytics API (default: a free port)")
 	flags.StringVar(&o.AWSListen, "aws", "", "address of the local AWS (default: a free port)")
 	flags.StringVar(&o.TemporalListen, "temporal", "", "address of Temporal (default: a free port)")
+	flags.BoolVar(&o.Stay, "stay", false, "keep the servers when all is delivered, for a look at the Web UI, until Ctrl-C")
 	flags.BoolVar(&o.Verbose, "verbose", false, "show the processes' logs")
 	return cmd
 }

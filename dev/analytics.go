@@ -46,7 +46,7 @@ Faults are given with --fault, or while it runs:
 			if err != nil {
 				return err
 			}
-			if err := server.Start(listen); err != nil {
+			if err := server.Start(cmd.Context(), listen); err != nil {
 				return err
 			}
 			out := cmd.OutOrStdout()

@@ -35,6 +35,10 @@ type Options struct {
 	// empty takes a free port of 127.0.0.1.
 	UIListen, TemporalListen, AWSListen, APIListen string
 
+	// Stay keeps the servers after the reconciliation, for a look at the Web UI, until
+	// the context ends.
+	Stay bool
+
 	// Out receives what a person reads.
 	Out io.Writer
 	// Verbose sends the processes' logs to Logs instead of a file.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,6 +133,8 @@ func TestSeparateProcesses(t *testing.T) {
 
 // TestWrongSettings starts processes as a person does who has made a mistake. Each
 // has to end with a line that names what is wrong and what to do, and nothing else.
+//
+//nolint:tparallel // one after another: an injected fault is for all processes
 func TestWrongSettings(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -168,15 +171,12 @@ func TestWrongSettings(t *testing.T) {
 		{"stream access denied", "starter", nil, deny("DescribeStreamSummary"), 1, []string{"access denied", "kinesis:DescribeStreamSummary"}},
 		{"parameter access denied", "worker", nil, deny("GetParameter"), 1, []string{"AccessDenied", "ssm:GetParameter"}},
 	} {
-		// One after another: the faults that are injected are for all.
 		t.Run(c.name, func(t *testing.T) {
 			if c.prepare != nil {
 				c.prepare(t)
 			}
 			environment := s.environment()
-			for name, value := range c.change {
-				environment[name] = value
-			}
+			maps.Copy(environment, c.change)
 			p := startLogpipe(t, c.role, environment)
 			require.Equal(t, c.status, p.end(t), p.stderr)
 			text := strings.TrimSpace(p.stderr.String())

@@ -100,7 +100,7 @@ func (r Report) WriteFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)
 	}
-	if err := os.WriteFile(path, append(body, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(path, append(body, '\n'), 0o644); err != nil { //nolint:gosec // it holds counts, for anybody to read
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil

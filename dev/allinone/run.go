@@ -45,6 +45,10 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if report != (Report{}) || err == nil {
 		report.Print(o.Out)
 	}
+	if o.Stay && ctx.Err() == nil {
+		fmt.Fprintln(o.Out, "\nthe servers stay until Ctrl-C")
+		<-ctx.Done()
+	}
 	keep := err != nil || !report.OK()
 	if keep {
 		fmt.Fprintf(o.Out, "\nstage and log of this run: %s\n", s.dir)

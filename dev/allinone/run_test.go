@@ -161,13 +161,14 @@ func TestHistoriesHoldNoSecretAndNoLogText(t *testing.T) {
 	o := testOptions(t, &out)
 	o.Inputs, o.Verbose = []string{file}, true
 	o.Faults = faults(t, "5xx=100%,token-life=1s")
+	later := faults(t, "token-life=1s,lost-answer=50%")
 	o.onStarted = func(s *stack) {
 		go func() {
 			for s.api.Stats().Attempts < 3 && t.Context().Err() == nil {
 				<-time.After(50 * time.Millisecond)
 			}
 			s.api.RevokeTokens()
-			s.api.SetFaults(faults(t, "token-life=1s,lost-answer=50%"))
+			s.api.SetFaults(later)
 		}()
 	}
 	var secrets []string

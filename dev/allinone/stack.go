@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,9 +35,9 @@ const (
 	pipeline        = "demo"
 	stream          = "api-logs"
 	clientID        = "logpipe-demo"
-	clientSecret    = "not-a-secret" //nolint:gosec // of the sample API of this run only
-	secretParameter = "/logpipe/demo/client-secret"
-	tokenParameter  = "/logpipe/demo/token"
+	clientSecret    = "not-a-secret"
+	secretParameter = "/logpipe/" + pipeline + "/client-secret"
+	tokenParameter  = "/logpipe/" + pipeline + "/token"
 	filterRole      = "arn:aws:iam::" + localaws.DefaultAccount + ":role/cloudwatch-to-kinesis"
 )
 
@@ -81,8 +81,8 @@ func startServers(ctx context.Context, o Options) (s *stack, err error) {
 // for a look at what went wrong.
 func (s *stack) stop(keep bool) error {
 	var errs []error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		errs = append(errs, s.closers[i]())
+	for _, closer := range slices.Backward(s.closers) {
+		errs = append(errs, closer())
 	}
 	s.closers = nil
 	if s.dir != "" && !keep {
@@ -98,7 +98,7 @@ func (s *stack) startLogs(context.Context) error {
 	if s.dir, err = os.MkdirTemp("", "logpipe-dev-"); err != nil {
 		return fmt.Errorf("make a directory for the run: %w", err)
 	}
-	var out io.Writer = s.options.Logs
+	out := s.options.Logs
 	if !s.options.Verbose {
 		s.logFile = filepath.Join(s.dir, "logpipe.log")
 		file, err := os.Create(s.logFile)
@@ -135,7 +135,7 @@ func (s *stack) startAWS(ctx context.Context) error {
 	return nil
 }
 
-func (s *stack) startAPI(context.Context) error {
+func (s *stack) startAPI(ctx context.Context) error {
 	var err error
 	s.api, err = analytics.New(analytics.Config{
 		ClientID: clientID, ClientSecret: clientSecret,
@@ -144,7 +144,7 @@ func (s *stack) startAPI(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.api.Start(listenOr(s.options.APIListen)); err != nil {
+	if err := s.api.Start(ctx, listenOr(s.options.APIListen)); err != nil {
 		return fmt.Errorf("start the analytics API: %w", err)
 	}
 	s.closeLater(func() error { return s.api.Stop(context.Background()) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,8 +66,8 @@ func (w *watcher) list(ctx context.Context, query string) error {
 		request.NextPageToken = page.GetNextPageToken()
 	}
 	// The newest come first; a person reads downwards.
-	for i := len(found) - 1; i >= 0; i-- {
-		w.print(found[i])
+	for _, flush := range slices.Backward(found) {
+		w.print(flush)
 	}
 	return nil
 }

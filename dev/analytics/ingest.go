@@ -47,7 +47,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	s.ledger.count(func(t *Stats) { t.Attempts++ })
 	// A body left unread makes net/http close the connection, which a client may
 	// see as a reset in place of the answer.
-	defer io.Copy(io.Discard, io.LimitReader(r.Body, DefaultBodyLimit))
+	defer func() { _, _ = io.Copy(io.Discard, io.LimitReader(r.Body, DefaultBodyLimit)) }()
 
 	d := s.injector.ingest(time.Now())
 	if !pause(r.Context(), d.wait) {

@@ -103,9 +103,9 @@ const (
 // accept counts a batch. With the empty key every batch is new. The count returned
 // is the number of events that the key stands for.
 func (l *ledger) accept(key string, body []byte, b batch, now time.Time) (outcome, int) {
-	print := fingerprint{length: len(body), events: b.size()}
+	offered := fingerprint{length: len(body), events: b.size()}
 	if key != "" {
-		print.hash = maphash.Bytes(l.seed, body)
+		offered.hash = maphash.Bytes(l.seed, body)
 	}
 	latest := make([][]byte, len(b.latest))
 	for i, raw := range b.latest {
@@ -116,14 +116,14 @@ func (l *ledger) accept(key string, body []byte, b batch, now time.Time) (outcom
 	defer l.mu.Unlock()
 	if key != "" {
 		if known, ok := l.batches[key]; ok {
-			if known != print {
+			if known != offered {
 				l.totals.Conflicts++
 				return conflict, 0
 			}
 			l.totals.Replays++
 			return replayed, known.events
 		}
-		l.batches[key] = print
+		l.batches[key] = offered
 	}
 	at := uint32(min(max(now.Sub(l.epoch).Milliseconds(), 0), math.MaxUint32))
 	for _, id := range b.ids {

@@ -298,11 +298,11 @@ func (s *scanner) string() error {
 		if s.pos == len(s.data) {
 			return s.fail("unfinished string")
 		}
-		switch c := s.data[s.pos]; {
-		case c == '"':
+		switch c := s.data[s.pos]; c {
+		case '"':
 			s.pos++
 			return nil
-		case c == '\\':
+		case '\\':
 			if err := s.escape(); err != nil {
 				return err
 			}

@@ -97,15 +97,15 @@ func New(c Config) (*Server, error) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // Start listens on addr, such as "127.0.0.1:8080" or "127.0.0.1:0", and serves until
-// Stop. When it returns without error, requests are accepted. A server is started
-// once.
-func (s *Server) Start(addr string) error {
+// Stop; the context bounds the start only. When it returns without error, requests are
+// accepted. A server is started once.
+func (s *Server) Start(ctx context.Context, addr string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.http != nil {
 		return errors.New("analytics API: already started")
 	}
-	listener, err := net.Listen("tcp", addr)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("analytics API: %w", err)
 	}

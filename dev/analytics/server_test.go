@@ -184,9 +184,9 @@ func TestBearerToken(t *testing.T) {
 
 		token := getToken(t, s)
 		require.Equal(t, http.StatusOK, post("bearer "+token).Code)
-		time.Sleep(10*time.Second - 1)
+		time.Sleep(10*time.Second - time.Nanosecond)
 		require.Equal(t, http.StatusOK, post("Bearer "+token).Code)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		refused("Bearer "+token, "expired")
 		require.Zero(t, s.Stats().TokensActive)
 
@@ -197,9 +197,9 @@ func TestBearerToken(t *testing.T) {
 
 		s.SetFaults(Faults{RevokeEvery: time.Minute})
 		token = getToken(t, s)
-		time.Sleep(time.Minute - 1)
+		time.Sleep(time.Minute - time.Nanosecond)
 		require.Equal(t, http.StatusOK, post("Bearer "+token).Code)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		refused("Bearer "+token, "revoked")
 		require.Equal(t, http.StatusOK, post("Bearer "+getToken(t, s)).Code)
 	})
@@ -333,8 +333,8 @@ func TestOverTCP(t *testing.T) {
 	require.Empty(t, s.URL())
 	require.Empty(t, s.EventsURL())
 	require.NoError(t, s.Stop(t.Context()), "stop before start")
-	require.NoError(t, s.Start("127.0.0.1:0"))
-	require.Error(t, s.Start("127.0.0.1:0"), "start twice")
+	require.NoError(t, s.Start(t.Context(), "127.0.0.1:0"))
+	require.Error(t, s.Start(t.Context(), "127.0.0.1:0"), "start twice")
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	token := getToken(t, s)
@@ -381,7 +381,7 @@ func TestOverTCP(t *testing.T) {
 	require.Error(t, err)
 
 	other := newServer(t, "")
-	require.Error(t, other.Start("256.0.0.1:0"))
+	require.Error(t, other.Start(t.Context(), "256.0.0.1:0"))
 }
 
 func TestConcurrentBatches(t *testing.T) {

@@ -191,8 +191,7 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, body []byte,
 
 // asWireError shapes any error for the client.
 func asWireError(err error) *wire.Error {
-	var refused *wire.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*wire.Error](err); ok {
 		return refused
 	}
 	return &wire.Error{Code: "InternalFailure", Message: err.Error(), Status: http.StatusInternalServerError}

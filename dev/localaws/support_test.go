@@ -64,7 +64,8 @@ func start(t testing.TB, cfg localaws.Config) *cloud {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	srv := localaws.New(cfg)
-	addr, err := srv.Start(context.Background(), "127.0.0.1:0")
+	// It ends with the Close below, not with the test's context, which ends before.
+	addr, err := srv.Start(context.WithoutCancel(t.Context()), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,8 +162,7 @@ func open(t testing.TB, r kinesistypes.Record) envelope {
 }
 
 func code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	if err == nil {

@@ -78,7 +78,7 @@ func (l *serverLogger) SLog() *slog.Logger { return l.slog }
 func (l *serverLogger) log(level slog.Level, msg string, tags []tag.Tag) {
 	ctx := context.Background()
 	if l.slog.Enabled(ctx, level) {
-		l.slog.LogAttrs(ctx, level, msg, attributes(tags)...)
+		l.slog.LogAttrs(ctx, level, msg, attributes(tags)...) //nolint:sloglint // the message is the server's
 	}
 }
 
@@ -190,9 +190,11 @@ func (f *fatals) enter(next phase) error {
 }
 
 func fatalError(msg string, tags []tag.Tag) error {
-	text := strings.ToLower(msg[:min(len(msg), 1)]) + msg[min(len(msg), 1):]
+	var text strings.Builder
+	first := min(len(msg), 1)
+	text.WriteString(strings.ToLower(msg[:first]) + msg[first:])
 	for _, t := range tags {
-		text += fmt.Sprintf(", %s: %v", t.Key(), t.Value())
+		fmt.Fprintf(&text, ", %s: %v", t.Key(), t.Value())
 	}
-	return errors.New(text)
+	return errors.New(text.String())
 }

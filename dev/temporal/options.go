@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -118,8 +119,8 @@ func loopbackAddress(address string) (string, error) {
 		return "", fmt.Errorf("%q: the development server has no authentication and listens on loopback only, such as %s",
 			address, net.JoinHostPort(loopback, port))
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		return "", fmt.Errorf("%q: invalid port", address)
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", fmt.Errorf("%q: invalid port: want a number from 0 to 65535", address)
 	}
 	return net.JoinHostPort(host, port), nil
 }

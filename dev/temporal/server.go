@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -66,14 +67,14 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context, options Options, logger *serverLogger) error {
-	uiListener, err := listen(options.UIListen)
+	uiListener, err := listen(ctx, options.UIListen)
 	if err != nil {
 		return fmt.Errorf("web UI: %w", err)
 	}
 	s.closeLater(func() error { return ignoreClosed(uiListener.Close()) })
 	s.uiAddress = uiListener.Addr().String()
 
-	if s.address, err = reserve(options.Listen); err != nil {
+	if s.address, err = reserve(ctx, options.Listen); err != nil {
 		return fmt.Errorf("frontend: %w", err)
 	}
 	store, err := openStorage(ctx, options.DataDir)
@@ -192,7 +193,7 @@ func serviceConfig(address string) (config.Service, error) {
 
 // reserve returns the address to listen on, with a free port in place of port 0, or the reason why it cannot be
 // listened on. The server opens its listeners itself and has no good error for one in use.
-func reserve(address string) (string, error) {
+func reserve(ctx context.Context, address string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return "", err
@@ -200,15 +201,15 @@ func reserve(address string) (string, error) {
 	if port == "0" {
 		return net.JoinHostPort(host, strconv.Itoa(freeport.MustGetFreePort())), nil
 	}
-	listener, err := listen(address)
+	listener, err := listen(ctx, address)
 	if err != nil {
 		return "", err
 	}
 	return listener.Addr().String(), listener.Close()
 }
 
-func listen(address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s is in use: stop the process that listens there or choose another address", address)
 	}
@@ -270,8 +271,8 @@ func (s *Server) NewClient(ctx context.Context, options client.Options) (client.
 // directory go on when a server is started with it. Further calls return the result of the first.
 func (s *Server) Stop() error {
 	s.stopOnce.Do(func() {
-		for i := len(s.closers) - 1; i >= 0; i-- {
-			s.stopErr = errors.Join(s.stopErr, s.closers[i]())
+		for _, closer := range slices.Backward(s.closers) {
+			s.stopErr = errors.Join(s.stopErr, closer())
 		}
 	})
 	return s.stopErr

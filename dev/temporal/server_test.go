@@ -344,7 +344,7 @@ func TestStartEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestStopFreesTheAddresses is not parallel: a free address is anybody's.
+//nolint:paralleltest // an address that is free is anybody's
 func TestStopFreesTheAddresses(t *testing.T) {
 	server := start(t, temporal.Options{})
 	if err := server.Stop(); err != nil {

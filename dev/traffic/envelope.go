@@ -97,7 +97,7 @@ func (in *input) envelope(members map[string]json.RawMessage) (known bool, err e
 	}
 	group, name := jsonText(members["logGroup"]), jsonText(members["logStream"])
 	if group == "" || name == "" {
-		in.warn(in.line, "an envelope lacks its log group or log stream; its events go to the default one")
+		in.unnamed(in.line)
 	}
 	if err := checkNames(group, name); err != nil {
 		return true, err
@@ -126,7 +126,7 @@ func (in *input) subscription(members map[string]json.RawMessage) (known bool, e
 	var wrapper struct {
 		Data *string `json:"data"`
 	}
-	if json.Unmarshal(members["awslogs"], &wrapper) != nil || wrapper.Data == nil {
+	if !decodes(members["awslogs"], &wrapper) || wrapper.Data == nil {
 		return false, nil
 	}
 	return true, in.encoded("awslogs", *wrapper.Data)
@@ -145,7 +145,7 @@ func (in *input) records(members map[string]json.RawMessage) (known bool, err er
 		} `json:"kinesis"`
 		Data *string `json:"data"`
 	}
-	if json.Unmarshal(raw, &records) != nil || len(records) == 0 {
+	if !decodes(raw, &records) || len(records) == 0 {
 		return false, nil
 	}
 	for i, r := range records {
@@ -182,7 +182,7 @@ func (in *input) encoded(what, data string) error {
 // export unwraps what `aws logs get-log-events` and `filter-log-events` print.
 func (in *input) export(members map[string]json.RawMessage) (known bool, err error) {
 	var events []logEvent
-	if json.Unmarshal(members["events"], &events) != nil || len(events) == 0 {
+	if !decodes(members["events"], &events) || len(events) == 0 {
 		return false, nil
 	}
 	for _, e := range events {
@@ -205,12 +205,10 @@ func (in *input) export(members map[string]json.RawMessage) (known bool, err err
 func decompressed(src io.Reader) (io.Reader, error) {
 	for range 2 {
 		b := bufio.NewReaderSize(src, readSize)
-		src = b
-		head, err := b.Peek(2)
-		if err != nil {
-			return b, nil // shorter than a magic number, or its error comes again
-		}
+		head, _ := b.Peek(2) // an error comes again from a read
 		switch {
+		case len(head) < 2:
+			return b, nil
 		case head[0] == 0x1f && head[1] == 0x8b:
 			z, err := gzip.NewReader(b)
 			if err != nil {
@@ -241,9 +239,13 @@ func isZlib(b *bufio.Reader) bool {
 	return err == nil || errors.Is(err, io.EOF)
 }
 
+// decodes decodes raw into v and reports whether it has that form. What has not is
+// no error: it is a message as any.
+func decodes(raw json.RawMessage, v any) bool { return json.Unmarshal(raw, v) == nil }
+
 func jsonText(raw json.RawMessage) string {
 	var text string
-	if json.Unmarshal(raw, &text) != nil {
+	if !decodes(raw, &text) {
 		return ""
 	}
 	return text

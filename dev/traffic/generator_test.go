@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"log/slog"
 	"math/rand/v2"
@@ -134,7 +133,7 @@ func TestExecutionLines(t *testing.T) {
 			requests[id[1]] = append(requests[id[1]], kind)
 			if cut, ok := strings.CutSuffix(text, " [TRUNCATED]"); ok {
 				seen["truncated "+kind]++
-				require.Equal(t, 1024, len([]rune(cut)), text)
+				require.Len(t, []rune(cut), 1024, text)
 			} else {
 				longest = max(longest, len([]rune(text)))
 			}
@@ -251,7 +250,7 @@ func TestTemplate(t *testing.T) {
 	_, err := compileTemplate("$context.nonsense")
 	require.ErrorContains(t, err, "$context.nonsense")
 	i := &interaction{api: &api{}, route: &route{}, user: &user{agent: `a "b" \c`}, outcome: unauthorized, errorMessage: "no"}
-	require.Equal(t, `{"a":"a \"b\" \\c","m":"no","l":"-"}`,
+	require.JSONEq(t, `{"a":"a \"b\" \\c","m":"no","l":"-"}`,
 		string(mustCompile(`{"a":"$context.identity.userAgent","m":$context.error.messageString,"l":"$context.integration.latency"}`).appendLine(nil, i)))
 	require.Equal(t, `a "b" \c - end.`, string(mustCompile(`$context.identity.userAgent $context.identity.user end.`).appendLine(nil, i)))
 }
@@ -354,7 +353,7 @@ func TestGeneratorFails(t *testing.T) {
 			g, err := NewGenerator(w, GeneratorConfig{Rate: 1000})
 			require.NoError(t, err)
 			err = g.Run(t.Context())
-			require.True(t, errors.Is(err, denied), "%v", err)
+			require.ErrorIs(t, err, denied)
 			require.Equal(t, g.Generated(), w.Counts().Events+w.Counts().Lost())
 		}
 	})

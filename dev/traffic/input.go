@@ -29,8 +29,8 @@ type inputEvent struct {
 // Forms may follow one another in one input. A line that is no JSON is text, unless
 // the input begins with it or it looks like an envelope: then it is an error.
 type inputReader struct {
-	emit func(inputEvent) error
-	warn func(line int, message string)
+	emit    func(inputEvent) error
+	unnamed func(line int) // called for an envelope without its log group or log stream
 
 	control int // control messages skipped
 	blank   int // lines of white space skipped

@@ -110,8 +110,8 @@ func (r *replay) file(ctx context.Context, path string) error {
 
 	var shift *int64
 	reader := &inputReader{
-		warn: func(line int, message string) {
-			r.options.Logger.Warn(message, "file", name, "line", line)
+		unnamed: func(line int) {
+			r.options.Logger.Warn("an envelope lacks its log group or log stream; its events go to the default one", "file", name, "line", line)
 		},
 		emit: func(e inputEvent) error {
 			now := time.Now().UnixMilli()

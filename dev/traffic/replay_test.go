@@ -42,7 +42,7 @@ func base64ed(text string) string { return base64.StdEncoding.EncodeToString([]b
 // found reads an input and lists its events as "group|stream|millis|message".
 func found(src io.Reader) ([]string, *inputReader, error) {
 	var events []string
-	r := &inputReader{warn: func(int, string) {}, emit: func(e inputEvent) error {
+	r := &inputReader{unnamed: func(int) {}, emit: func(e inputEvent) error {
 		events = append(events, fmt.Sprintf("%s|%s|%d|%s", e.group, e.stream, e.millis, e.message))
 		return nil
 	}}
@@ -192,7 +192,7 @@ func TestInputMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	line := strings.Repeat("x", 200) + "\n"
 	src := io.LimitReader(repeating(line), 20_000*int64(len(line)))
-	r := &inputReader{warn: func(int, string) {}, emit: func(inputEvent) error { return nil }}
+	r := &inputReader{unnamed: func(int) {}, emit: func(inputEvent) error { return nil }}
 	in := &input{inputReader: r, window: newWindow(src), name: "file"}
 	n := 0
 	for ; ; n++ {
@@ -334,7 +334,7 @@ func TestReplayCorpus(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, int(got.Events))
 			require.Equal(t, control, int(got.Control))
-			require.EqualValues(t, got.Events, w.Counts().Events)
+			require.Equal(t, got.Events, w.Counts().Events)
 		})
 	}
 }
@@ -413,7 +413,7 @@ func BenchmarkInput(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				r := &inputReader{warn: func(int, string) {}, emit: func(inputEvent) error { return nil }}
+				r := &inputReader{unnamed: func(int) {}, emit: func(inputEvent) error { return nil }}
 				if err := r.read("file", strings.NewReader(text), 1); err != nil {
 					b.Fatal(err)
 				}

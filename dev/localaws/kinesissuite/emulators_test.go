@@ -92,8 +92,7 @@ func startEmulator(t *testing.T, name string) *kinesis.Client {
 		t.Skipf("Node.js is missing, which emulator %s needs: the suite runs against our own emulator only", name)
 	}
 	port := freePort(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, script, fmt.Sprint(port))
+	cmd := exec.CommandContext(t.Context(), script, fmt.Sprint(port))
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir()) // it unpacks itself there
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -107,14 +106,13 @@ func startEmulator(t *testing.T, name string) *kinesis.Client {
 		_ = cmd.Wait() // it is always killed
 	}()
 	t.Cleanup(func() {
-		cancel()
 		<-exited
 		if t.Failed() {
 			t.Logf("%s wrote:\n%.4000s", name, output.String())
 		}
 	})
 	client := clientFor(fmt.Sprintf("http://127.0.0.1:%d", port))
-	deadline, stop := context.WithTimeout(ctx, startTimeout)
+	deadline, stop := context.WithTimeout(t.Context(), startTimeout)
 	defer stop()
 	for {
 		one, end := context.WithTimeout(deadline, 2*time.Second)

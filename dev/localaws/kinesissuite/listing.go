@@ -105,11 +105,11 @@ func (b *bench) resharded(ctx context.Context) (stream string, before, later tim
 	if stream, err = b.stream(ctx, 2); err != nil {
 		return
 	}
-	arrival := func(hashKey string) (time.Time, error) {
+	arrival := func() (time.Time, error) {
 		if b.advance != nil {
 			b.advance(3 * time.Second)
 		}
-		out, err := b.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: &stream, Data: []byte("x"), PartitionKey: aws.String("key"), ExplicitHashKey: &hashKey})
+		out, err := b.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: &stream, Data: []byte("x"), PartitionKey: aws.String("key"), ExplicitHashKey: aws.String(lowKey)})
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -119,12 +119,12 @@ func (b *bench) resharded(ctx context.Context) (stream string, before, later tim
 		}
 		return *r.records[0].ApproximateArrivalTimestamp, nil
 	}
-	if before, err = arrival(lowKey); err != nil {
+	if before, err = arrival(); err != nil {
 		return
 	}
 	// The times must differ also where they are kept in seconds.
 	for again := before; !again.Truncate(time.Second).After(before); {
-		if again, err = arrival(lowKey); err != nil {
+		if again, err = arrival(); err != nil {
 			return
 		}
 		if err = pause(ctx); err != nil {
@@ -134,9 +134,9 @@ func (b *bench) resharded(ctx context.Context) (stream string, before, later tim
 	if _, err = b.split(ctx, stream, firstShard); err != nil {
 		return
 	}
-	closed, err := arrival(lowKey)
+	closed, err := arrival()
 	for later = closed; err == nil && !later.Truncate(time.Second).After(closed); {
-		if later, err = arrival(lowKey); err == nil {
+		if later, err = arrival(); err == nil {
 			err = pause(ctx)
 		}
 	}

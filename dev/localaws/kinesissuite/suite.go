@@ -294,8 +294,7 @@ func (b *bench) shards(ctx context.Context, stream string, f *types.ShardFilter)
 }
 
 func code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	if err == nil {

@@ -27,12 +27,14 @@ func clientFor(endpoint string) *kinesis.Client {
 func TestLocalAWS(t *testing.T) {
 	t.Parallel()
 	kinesissuite.Run(t, func(t testing.TB) kinesissuite.Target {
+		t.Helper()
 		var skew atomic.Int64
 		srv := localaws.New(localaws.Config{
 			StateDelay: time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 			Now: func() time.Time { return time.Now().Add(time.Duration(skew.Load())) },
 		})
-		addr, err := srv.Start(context.Background(), "127.0.0.1:0")
+		// It ends with the Close below, not with the test's context, which ends before.
+		addr, err := srv.Start(context.WithoutCancel(t.Context()), "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -68,8 +68,6 @@ func hashKeyOf(v *big.Int) hashKey {
 
 type hashRange struct{ lo, hi hashKey }
 
-func (r hashRange) contains(k hashKey) bool { return r.lo.compare(k) <= 0 && k.compare(r.hi) <= 0 }
-
 // evenRanges divides the space into n ranges of one size; the last takes the remainder.
 func evenRanges(n int) []hashRange {
 	size := new(big.Int).Lsh(big.NewInt(1), 128)

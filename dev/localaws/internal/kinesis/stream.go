@@ -65,12 +65,6 @@ func (st *stream) statusLocked() string {
 	return statusActive
 }
 
-func (st *stream) status() string {
-	st.mu.RLock()
-	defer st.mu.RUnlock()
-	return st.statusLocked()
-}
-
 func (st *stream) transitLocked(state string, delay time.Duration) {
 	st.transition = state
 	st.settledAt = time.Now().Add(delay)

@@ -3,6 +3,7 @@ package kinesis
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/log-event-pipeline/logpipe/dev/localaws/internal/wire"
@@ -31,7 +32,7 @@ func (s *Service) createStream(_ context.Context, in *createStreamIn) (*wire.Emp
 	if in.StreamModeDetails != nil {
 		mode = in.StreamModeDetails.StreamMode
 	}
-	count := 0
+	var count int
 	switch {
 	case mode == modeOnDemand && in.ShardCount != nil:
 		return nil, wire.Errorf("ValidationException", "ShardCount must not be given for a stream in mode ON_DEMAND.")
@@ -76,9 +77,7 @@ func (s *Service) createStream(_ context.Context, in *createStreamIn) (*wire.Emp
 		mode: mode, retention: defaultRetention, maxRecordKiB: maxRecord,
 		tags: map[string]string{}, consumers: map[string]*consumer{},
 	}
-	for k, v := range in.Tags {
-		st.tags[k] = v
-	}
+	maps.Copy(st.tags, in.Tags)
 	for i, r := range evenRanges(count) {
 		st.addLocked(newShard(uint32(i), r, now, s.cfg.Throttle))
 	}
