@@ -26,11 +26,13 @@ func trafficCommand() *cobra.Command {
 		Use:   "traffic",
 		Short: "Write log events like API Gateway's to CloudWatch Logs",
 		Long: `Write log events to CloudWatch Logs, invented or from files, in log groups that are
-subscribed to a Kinesis data stream. AWS is reached through the SDK's variables: set
-AWS_ENDPOINT_URL to the address of "dev aws". At the end it prints how many events
-were accepted.`,
-		Example: `  AWS_ENDPOINT_URL=http://127.0.0.1:4566 go run ./dev traffic --stream api-logs --rate 500 --for 60s`,
-		Args:    cobra.NoArgs,
+subscribed to a Kinesis data stream, which has to be there. AWS is reached through the
+SDK's variables; "dev aws" prints those for itself. Files with old events need its
+--accept-old-events. At the end comes how many events were accepted.`,
+		Example: `  go run ./dev aws --stream api-logs=2 --accept-old-events
+  go run ./dev traffic --stream api-logs --rate 500 --for 60s
+  go run ./dev traffic --stream api-logs --input access.log`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if generator.Mix, err = traffic.ParseMix(mix); err != nil {
