@@ -119,6 +119,7 @@ func (s *Server) serveTarget(w http.ResponseWriter, r *http.Request, codec wire.
 		return verdict.After
 	}
 	if stream, ok := out.(wire.Streamer); ok {
+		time.Sleep(networkDelay)
 		stream.Stream(w, r, codec)
 		return nil
 	}
@@ -147,7 +148,21 @@ func (s *Server) answer(w http.ResponseWriter, codec wire.Codec, out any) *wire.
 	return nil
 }
 
+// An answer of more than readAtOnce bytes, which clients do not have in their buffer
+// with its first read, is begun after networkDelay, as if it came over a network. The
+// Go SDK closes a request's body when the answer begins; if that is sooner than its
+// transport has seen the body's end, it loses the connection under the answer.
+// [Transport] cures that for clients that can be changed; this makes it rare for
+// those that cannot.
+const (
+	readAtOnce   = 2 << 10
+	networkDelay = 2 * time.Millisecond
+)
+
 func respond(w http.ResponseWriter, status int, body []byte) {
+	if len(body) > readAtOnce {
+		time.Sleep(networkDelay)
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away cannot be told
