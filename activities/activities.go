@@ -70,16 +70,31 @@ type Clear struct {
 	Stage Stage
 }
 
-// Register registers the activities under the names that the workflows use. Each
-// is registered by itself: an exported method that is no activity then never
-// becomes one.
-func Register(r worker.ActivityRegistry, f *Format, t *Tokens, d *Deliver, c *Clear) {
-	register := func(name string, fn any) {
-		r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
-	}
-	register(workflows.FormatLogsName, f.FormatLogs)
-	register(workflows.AcquireTokenName, t.AcquireToken)
-	register(workflows.RefreshTokenName, t.RefreshToken)
-	register(workflows.DeliverBatchName, d.DeliverBatch)
-	register(workflows.ClearStageName, c.ClearStage)
+// Worker is all that a worker process runs.
+type Worker struct {
+	Format  *Format
+	Tokens  *Tokens
+	Deliver *Deliver
+	Clear   *Clear
+	Readers *Readers
+}
+
+// Register registers the activities of window.WorkerQueue under the names that the
+// workflows use. Each is registered by itself: an exported method that is no activity
+// then never becomes one.
+func (w *Worker) Register(r worker.ActivityRegistry) {
+	register(r, workflows.FormatLogsName, w.Format.FormatLogs)
+	register(r, workflows.AcquireTokenName, w.Tokens.AcquireToken)
+	register(r, workflows.DeliverBatchName, w.Deliver.DeliverBatch)
+	register(r, workflows.ClearStageName, w.Clear.ClearStage)
+	register(r, workflows.FindReaderName, w.Readers.FindReader)
+}
+
+// RegisterRefresh registers the activity of window.TokenQueue.
+func (w *Worker) RegisterRefresh(r worker.ActivityRegistry) {
+	register(r, workflows.RefreshTokenName, w.Tokens.RefreshToken)
+}
+
+func register(r worker.ActivityRegistry, name string, fn any) {
+	r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 }

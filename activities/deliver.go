@@ -9,7 +9,6 @@ import (
 
 	"github.com/log-event-pipeline/logpipe/internal/delivery"
 	"github.com/log-event-pipeline/logpipe/internal/stage"
-	"github.com/log-event-pipeline/logpipe/internal/token"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
@@ -17,14 +16,13 @@ import (
 // byte for byte, on every attempt.
 func (d *Deliver) DeliverBatch(ctx context.Context, in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
 	attempts := int(activity.GetInfo(ctx).Attempt)
-	bearer, err := d.Cache.Version(ctx, in.TokenVersion)
+	// A newer token than the workflow knows is taken as it comes, so that an outage of
+	// days does not fill the window's history with tokens.
+	bearer, ok, err := d.Cache.AtLeast(ctx, in.TokenVersion)
 	switch {
-	case errors.Is(err, token.ErrNotFound):
-		// The parameter was deleted or has moved on by a hundred versions.
-		return workflows.DeliverBatchResult{}, newTokenRefused(0, attempts-1, in.TokenVersion)
 	case err != nil:
 		return workflows.DeliverBatchResult{}, newTokenUnavailable(err)
-	case bearer.Expired(d.Now()):
+	case !ok:
 		return workflows.DeliverBatchResult{}, newTokenRefused(0, attempts-1, in.TokenVersion)
 	}
 	body, err := d.Stage.Get(ctx, in.Batch.StageKey)
@@ -44,7 +42,7 @@ func (d *Deliver) DeliverBatch(ctx context.Context, in workflows.DeliverBatchInp
 	case delivery.Accepted:
 		return workflows.DeliverBatchResult{HTTPStatus: answer.Status, Attempts: attempts}, nil
 	case delivery.TokenRefused:
-		return workflows.DeliverBatchResult{}, newTokenRefused(answer.Status, attempts, in.TokenVersion)
+		return workflows.DeliverBatchResult{}, newTokenRefused(answer.Status, attempts, bearer.Version)
 	case delivery.Refused:
 		return workflows.DeliverBatchResult{}, newDestinationRefused(answer, attempts)
 	default:

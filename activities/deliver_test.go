@@ -68,7 +68,7 @@ func TestDeliverBatchJudgesTheAnswer(t *testing.T) {
 		says    string
 	}{
 		"401": {delivery.Answer{Verdict: delivery.TokenRefused, Status: 401},
-			workflows.ErrorTokenRefused, false, 0, &workflows.Refusal{HTTPStatus: 401, Attempts: 1}, "401 to token version 2"},
+			workflows.ErrorTokenRefused, false, 0, &workflows.Refusal{HTTPStatus: 401, Attempts: 1, TokenVersion: 2}, "401 to token version 2"},
 		"400": {delivery.Answer{Verdict: delivery.Refused, Status: 400},
 			workflows.ErrorDestinationRefused, false, 0, &workflows.Refusal{HTTPStatus: 400, Attempts: 1}, "HTTP status 400"},
 		"no request could be made": {delivery.Answer{Verdict: delivery.Refused, Err: errors.New("make the request: bad URL")},
@@ -100,10 +100,23 @@ func TestDeliverBatchJudgesTheAnswer(t *testing.T) {
 	}
 }
 
+func TestDeliverBatchTakesTheTokenThatHasReplacedItsOwn(t *testing.T) {
+	t.Parallel()
+	d, to, _, _ := newDeliver(t, delivery.Answer{Verdict: delivery.TokenRefused, Status: 401})
+	_, err := deliver(t, d, 1)
+	failure := requireFailure(t, err, workflows.ErrorTokenRefused, false)
+	require.Len(t, to.sent, 1)
+	var got workflows.Refusal
+	require.NoError(t, failure.Details(&got))
+	require.Equal(t, int64(2), got.TokenVersion, "what was sent and refused, not what was asked for")
+}
+
 func TestDeliverBatchWithoutARequest(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("throttled")
-	unused := workflows.Refusal{HTTPStatus: 0, Attempts: 0}
+	unused := func(version int64) *workflows.Refusal {
+		return &workflows.Refusal{HTTPStatus: 0, Attempts: 0, TokenVersion: version}
+	}
 	for name, c := range map[string]struct {
 		version int64
 		prepare func(*fakeStage, *parameterStore)
@@ -111,8 +124,9 @@ func TestDeliverBatchWithoutARequest(t *testing.T) {
 		retried bool
 		detail  *workflows.Refusal
 	}{
-		"token expired":         {version: 1, kind: workflows.ErrorTokenRefused, detail: &unused},
-		"token version is gone": {version: 7, kind: workflows.ErrorTokenRefused, detail: &unused},
+		"token expired": {version: 1, kind: workflows.ErrorTokenRefused, detail: unused(1),
+			prepare: func(_ *fakeStage, p *parameterStore) { p.versions[parameter] = p.versions[parameter][:1] }},
+		"token version is gone": {version: 7, kind: workflows.ErrorTokenRefused, detail: unused(7)},
 		"Parameter Store down": {version: 2, kind: activities.ErrorTokenUnavailable, retried: true,
 			prepare: func(_ *fakeStage, p *parameterStore) { p.brokenGet = broken }},
 		"parameter holds something else": {version: 3, kind: activities.ErrorTokenUnavailable, retried: true,

@@ -20,6 +20,11 @@ const (
 	ErrorTokenEndpoint = "TokenEndpoint"
 	// ErrorStageUnavailable: the stage could not be read or written.
 	ErrorStageUnavailable = "StageUnavailable"
+	// ErrorTemporal: Temporal did not answer a question of an activity.
+	ErrorTemporal = "TemporalUnavailable"
+	// ErrorTooManyBatches: the settings cut a window into more batches than a workflow
+	// can deliver. It is not retried: the window is parked until they are changed.
+	ErrorTooManyBatches = "TooManyBatches"
 )
 
 // newStageUnavailable: the stage did not answer, or refused.
@@ -31,6 +36,13 @@ func newStageUnavailable(err error) error {
 // it, so the window is parked.
 func newStageObject(err error) error {
 	return temporal.NewNonRetryableApplicationError(err.Error(), workflows.ErrorStageObject, nil)
+}
+
+// newTooManyBatches: the window's history would not hold them.
+func newTooManyBatches() error {
+	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(
+		"the window makes more than %d batches: raise LOGPIPE_BATCH_MAX_BYTES or LOGPIPE_BATCH_MAX_EVENTS, then redrive it; for windows to come, LOGPIPE_WINDOW_MAX_BYTES can be lowered instead",
+		maxBatches), ErrorTooManyBatches, nil)
 }
 
 func newTokenUnavailable(err error) error {
@@ -49,7 +61,7 @@ func newTokenRefused(status, attempts int, version int64) error {
 		message = fmt.Sprintf("the destination answered HTTP status %d to token version %d", status, version)
 	}
 	return temporal.NewNonRetryableApplicationError(message, workflows.ErrorTokenRefused, nil,
-		workflows.Refusal{HTTPStatus: status, Attempts: attempts})
+		workflows.Refusal{HTTPStatus: status, Attempts: attempts, TokenVersion: version})
 }
 
 // newDestinationRefused: the destination will not take this batch, however often

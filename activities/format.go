@@ -28,6 +28,11 @@ var _ Formatter = (*apigateway.Formatter)(nil)
 // names one by one; all of them are in the stage and counted.
 const quarantineListed = 100
 
+// maxBatches bounds the batches of a window. A batch costs about 250 bytes in the
+// result of FormatLogs, which may have 2 MB, and 6 to 10 events of a history, which
+// may have 51,200.
+const maxBatches = 2000
+
 // digestBytes of a SHA-256 tell batches apart that were made of one window.
 const digestBytes = 6
 
@@ -47,6 +52,8 @@ func (f *Format) FormatLogs(ctx context.Context, in workflows.FormatLogsInput) (
 	switch {
 	case errors.Is(err, window.ErrCorrupt):
 		return workflows.FormatLogsResult{}, newStageObject(fmt.Errorf("read %s: %w", in.Window.StageKey, err))
+	case errors.Is(err, errTooManyBatches):
+		return workflows.FormatLogsResult{}, newTooManyBatches()
 	case err != nil:
 		return workflows.FormatLogsResult{}, newStageUnavailable(err)
 	}
@@ -57,6 +64,9 @@ func (f *Format) FormatLogs(ctx context.Context, in workflows.FormatLogsInput) (
 	out.result.InflatedBytes = summary.InflatedBytes
 	return out.result, nil
 }
+
+// errTooManyBatches ends the formatting; it never leaves this file.
+var errTooManyBatches = errors.New("too many batches")
 
 // stagedRecords hands the staged records to the formatter, with a heartbeat for
 // each (the SDK sends only what the server needs).
@@ -83,6 +93,9 @@ var _ apigateway.Sink = (*formatted)(nil)
 
 // Batch implements apigateway.Sink.
 func (f *formatted) Batch(ctx context.Context, b apigateway.Batch) error {
+	if len(f.result.Batches) == maxBatches {
+		return errTooManyBatches
+	}
 	digest := digest(b.Body)
 	key := f.in.Range().BatchKey(f.in.Pipeline, b.Index, digest)
 	if err := f.stage.Put(ctx, key, b.Body); err != nil {

@@ -248,3 +248,24 @@ func TestClearStage(t *testing.T) {
 	_, err = execute(t, clearStage, workflows.ClearStageInput{StageKeys: []string{"kept"}})
 	requireFailure(t, err, activities.ErrorStageUnavailable, true)
 }
+
+// TestFormatLogsBoundsTheBatches: more batches than a history holds would end the
+// workflow; the window is parked instead, until the settings are changed.
+func TestFormatLogsBoundsTheBatches(t *testing.T) {
+	t.Parallel()
+	for n, fits := range map[int]bool{2000: true, 2001: false} {
+		messages := make([]string, n)
+		for i := range messages {
+			messages[i] = fmt.Sprint("line ", i)
+		}
+		f := &activities.Format{Stage: staged(envelope(t, messages...)), Formatter: newFormatter(t, apigateway.Options{BatchMaxEvents: 1})}
+		out, err := format(t, f)
+		if fits {
+			require.NoError(t, err)
+			require.Len(t, out.Batches, n)
+			continue
+		}
+		requireFailure(t, err, activities.ErrorTooManyBatches, false)
+		require.ErrorContains(t, err, "LOGPIPE_BATCH_MAX_EVENTS")
+	}
+}

@@ -61,10 +61,9 @@ func (t *Tokens) RefreshToken(ctx context.Context, in workflows.RefreshTokenInpu
 }
 
 func (t *Tokens) version(of token.Token) workflows.TokenVersion {
-	return workflows.TokenVersion{
-		Parameter: t.Store.Name(),
-		Version:   of.Version,
-		ExpiresAt: of.ExpiresAt,
-		RefreshAt: of.RefreshAt(t.RefreshAhead),
+	v := workflows.TokenVersion{Parameter: t.Store.Name(), Version: of.Version, ExpiresAt: of.ExpiresAt}
+	if at := of.RefreshAt(t.RefreshAhead); !at.IsZero() {
+		v.RefreshAfter = at.Sub(t.Now())
 	}
+	return v
 }

@@ -114,7 +114,7 @@ func TestAcquireTokenFromMemory(t *testing.T) {
 	got, err := s.acquire(t, 0)
 	require.NoError(t, err, "a token in memory needs no Parameter Store")
 	require.Equal(t, int64(1), got.Version)
-	require.Equal(t, now.Add(59*time.Minute), got.RefreshAt)
+	require.Equal(t, 59*time.Minute, got.RefreshAfter)
 }
 
 func TestAcquireTokenFailures(t *testing.T) {
@@ -171,7 +171,7 @@ func TestRefreshToken(t *testing.T) {
 			got, err := s.refresh(t, c.known)
 			require.NoError(t, err)
 			require.Equal(t, workflows.TokenVersion{
-				Parameter: parameter, Version: c.version, ExpiresAt: now.Add(time.Hour), RefreshAt: now.Add(59 * time.Minute),
+				Parameter: parameter, Version: c.version, ExpiresAt: now.Add(time.Hour), RefreshAfter: 59 * time.Minute,
 			}, got)
 			require.Equal(t, c.issued, s.endpoint.issued)
 			require.Len(t, s.parameters.versions[parameter], len(c.lives)+c.issued)

@@ -2,6 +2,7 @@ package starter
 
 import (
 	"errors"
+	"fmt"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -29,4 +30,15 @@ func newStreamError(err error) error {
 		kind = ErrorStreamDenied
 	}
 	return temporal.NewApplicationError(err.Error(), kind)
+}
+
+// sameStream guards every activity against a starter that is set to another stream
+// than its pipeline: it would answer for shards that are not the pipeline's.
+func sameStream(pipelines, ours string) error {
+	if pipelines == ours {
+		return nil
+	}
+	return temporal.NewApplicationError(fmt.Sprintf(
+		"the pipeline reads stream %s, this starter is set to %s: set LOGPIPE_STREAM to the same text, or LOGPIPE_PIPELINE to a new name",
+		pipelines, ours), ErrorWrongStream)
 }

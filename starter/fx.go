@@ -27,7 +27,7 @@ func provide(cfg config.Config, temporal client.Client, awsConfig aws.Config, st
 		Config:   cfg,
 		Temporal: temporal,
 		Kinesis: awskinesis.NewFromConfig(awsConfig, func(o *awskinesis.Options) {
-			o.HTTPClient = kinesis.HTTPClient()
+			o.HTTPClient = kinesis.HTTPClient(awsConfig.HTTPClient)
 		}),
 		Stage:  st,
 		Logger: logger,

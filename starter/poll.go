@@ -5,10 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/internal/window"
@@ -49,9 +49,8 @@ const (
 // PollShard reads one shard and opens its windows, until the lease is over, the
 // process is asked to stop, or the shard is drained.
 func (p *Poller) PollShard(ctx context.Context, in workflows.PollShardInput) (workflows.PollShardResult, error) {
-	if in.Stream != p.Stream {
-		return workflows.PollShardResult{}, temporal.NewApplicationError(
-			"pipeline "+in.Pipeline+" reads stream "+in.Stream+", this starter is set to "+p.Stream+": set LOGPIPE_STREAM to the same stream, or LOGPIPE_PIPELINE to a new name", ErrorWrongStream)
+	if err := sameStream(in.Stream, p.Stream); err != nil {
+		return workflows.PollShardResult{}, err
 	}
 	l := &lease{
 		Poller: p, in: in, checkpoint: in.Checkpoint,
@@ -78,6 +77,8 @@ type lease struct {
 	behind  time.Duration
 	windows int
 	records int
+	// state is what the last heartbeat said.
+	state atomic.Pointer[workflows.PollShardHeartbeat]
 }
 
 func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollShardResult, error) {
@@ -95,6 +96,9 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 		}
 	}()
 
+	l.beat()
+	go l.keepAlive(reading)
+
 	reader := l.Open(l.in.ShardID, l.from())
 	until := time.Now().Add(l.Options.Lease)
 	for {
@@ -107,7 +111,7 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 			if err == nil {
 				l.take(batch)
 			}
-			err := l.cut(ctx, window.Situation{Draining: true})
+			_, err := l.cut(ctx, window.Situation{Draining: true})
 			log.Info("shard handed over", "checkpoint", l.checkpoint, "windows", l.windows)
 			return l.result(endedByStop), err
 		case err != nil:
@@ -115,7 +119,7 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 		}
 
 		l.take(batch)
-		err = l.cut(ctx, window.Situation{Now: time.Now(), AtTip: batch.Behind == 0, AtEnd: batch.End})
+		cut, err := l.cut(ctx, window.Situation{Now: time.Now(), AtTip: batch.Behind == 0, AtEnd: batch.End})
 		if err != nil {
 			return workflows.PollShardResult{}, err
 		}
@@ -124,9 +128,10 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 			log.Info("shard drained", "checkpoint", l.checkpoint, "windows", l.windows, "children", batch.Children)
 			return l.result(endedByDrain), nil
 		}
-		// At the end of the lease the open window is completed first: handing over in
-		// the middle of it would only make it smaller.
-		if len(l.open) == 0 && !time.Now().Before(until) {
+		// At the end of the lease the open window is completed first, so that handing
+		// over makes no small ones. What is open behind a window that was just completed
+		// is read again by the next owner.
+		if (cut || len(l.open) == 0) && !time.Now().Before(until) {
 			return l.result(endedByLease), nil
 		}
 		if batch.Behind == 0 {
@@ -160,17 +165,18 @@ func (l *lease) take(b kinesis.Batch) {
 	l.behind = b.Behind
 }
 
-// cut opens all windows that are due.
-func (l *lease) cut(ctx context.Context, s window.Situation) error {
+// cut opens all windows that are due and reports whether there were any.
+func (l *lease) cut(ctx context.Context, s window.Situation) (opened bool, err error) {
 	for {
 		n, why := l.Limits.Cut(l.open, s)
 		if n == 0 {
-			return nil
+			return opened, nil
 		}
 		accepted, err := l.Windows.Open(ctx, l.in.ShardID, l.open[:n], why)
 		if err != nil {
-			return err
+			return opened, err
 		}
+		opened = true
 		if accepted.Ours {
 			l.windows++
 			l.records += n
@@ -185,11 +191,29 @@ func (l *lease) cut(ctx context.Context, s window.Situation) error {
 	}
 }
 
+// beat reports how far the lease has come.
 func (l *lease) beat() {
-	l.heartbeat(workflows.PollShardHeartbeat{
+	state := workflows.PollShardHeartbeat{
 		Checkpoint: l.checkpoint, Windows: l.windows, Records: l.records,
 		MillisBehindLatest: l.behind.Milliseconds(), Starter: l.Identity,
-	})
+	}
+	l.state.Store(&state)
+	l.heartbeat(state)
+}
+
+// keepAlive repeats the last heartbeat while a call takes long: a slow stage must
+// not cost the shard. A call that never ends is ended by its own timeout.
+func (l *lease) keepAlive(ctx context.Context) {
+	ticker := time.NewTicker(l.Options.HeartbeatTimeout / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			l.heartbeat(*l.state.Load())
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (l *lease) result(ended string) workflows.PollShardResult {

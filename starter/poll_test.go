@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,9 +49,11 @@ type chainOf struct {
 	opened []string // "first-last reason"
 	theirs map[window.SequenceNumber]window.SequenceNumber
 	fail   error
+	slow   time.Duration // of each start
 }
 
 func (c *chainOf) Open(_ context.Context, _ string, records []window.Record, why window.Reason) (Accepted, error) {
+	time.Sleep(c.slow)
 	if c.fail != nil {
 		return Accepted{}, c.fail
 	}
@@ -87,6 +90,7 @@ type leaseRun struct {
 // runLease runs a lease over the script; prepare may change it.
 func runLease(ctx context.Context, s *script, c *chainOf, stop <-chan struct{}, prepare func(*lease)) leaseRun {
 	var out leaseRun
+	var mu sync.Mutex
 	l := &lease{
 		Poller: &Poller{
 			Stream: "s", Windows: c, Logger: slog.New(slog.DiscardHandler),
@@ -98,12 +102,18 @@ func runLease(ctx context.Context, s *script, c *chainOf, stop <-chan struct{}, 
 			Stream: "s", ShardID: "shardId-000000000001",
 			Start: workflows.ChainStart{Kind: workflows.StartAtSequenceNumber, SequenceNumber: "1"},
 		},
-		heartbeat: func(h workflows.PollShardHeartbeat) { out.beats = append(out.beats, h) },
+		heartbeat: func(h workflows.PollShardHeartbeat) {
+			mu.Lock()
+			defer mu.Unlock()
+			out.beats = append(out.beats, h)
+		},
 	}
 	if prepare != nil {
 		prepare(l)
 	}
 	out.result, out.err = l.run(ctx, stop)
+	mu.Lock()
+	defer mu.Unlock()
 	return out
 }
 
@@ -131,6 +141,37 @@ func TestLeaseFlushesQuietTrafficByAge(t *testing.T) {
 		require.Equal(t, endedByLease, run.result.Ended)
 		require.GreaterOrEqual(t, time.Since(begin), 5*time.Minute)
 		require.Less(t, time.Since(begin), 5*time.Minute+2*idleReadLongest)
+	})
+}
+
+// TestLeaseEndsOnABusyShard: behind each window there is already a record of the next
+// one, so waiting for a moment without any would keep the shard for ever.
+func TestLeaseEndsOnABusyShard(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{}
+		for i := range 10_000 {
+			s.batches = append(s.batches, behind(someBatch(3*i+1, 3*i+3)))
+		}
+		c, begin := &chainOf{}, time.Now()
+		run := runLease(t.Context(), s, c, nil, nil)
+		require.NoError(t, run.err)
+		require.Equal(t, endedByLease, run.result.Ended)
+		require.Less(t, time.Since(begin), 5*time.Minute+time.Second)
+		last := c.opened[len(c.opened)-1]
+		require.Contains(t, last, "-"+string(run.result.Checkpoint)+" ", "what is open behind the last window is the next owner's")
+	})
+}
+
+// TestLeaseKeepsItsShardWhileACallTakesLong: a slow stage is no reason to lose the
+// shard, as long as the process lives.
+func TestLeaseKeepsItsShardWhileACallTakesLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &chainOf{slow: time.Minute}
+		run := runLease(t.Context(), &script{batches: []kinesis.Batch{atEnd(someBatch(1, 4))}}, c, nil, nil)
+		require.NoError(t, run.err)
+		require.GreaterOrEqual(t, len(run.beats), 12, "every 5 s of a minute")
 	})
 }
 

@@ -18,7 +18,10 @@ type Shards struct {
 }
 
 // ListShards lists the shards that Kinesis knows.
-func (s *Shards) ListShards(ctx context.Context, _ workflows.ListShardsInput) (workflows.ListShardsResult, error) {
+func (s *Shards) ListShards(ctx context.Context, in workflows.ListShardsInput) (workflows.ListShardsResult, error) {
+	if err := sameStream(in.Stream, s.Stream.String()); err != nil {
+		return workflows.ListShardsResult{}, err
+	}
 	shards, err := s.Stream.Shards(ctx)
 	if err != nil {
 		return workflows.ListShardsResult{}, newStreamError(err)
@@ -32,6 +35,9 @@ func (s *Shards) ListShards(ctx context.Context, _ workflows.ListShardsInput) (w
 
 // ResolveStart finds where the chain of a shard's windows begins.
 func (s *Shards) ResolveStart(ctx context.Context, in workflows.ResolveStartInput) (workflows.ChainStart, error) {
+	if err := sameStream(in.Stream, s.Stream.String()); err != nil {
+		return workflows.ChainStart{}, err
+	}
 	p, err := s.Stream.Resolve(ctx, in.ShardID, in.Position, time.Now(), func() { activity.RecordHeartbeat(ctx) })
 	if err != nil {
 		return workflows.ChainStart{}, newStreamError(err)

@@ -9,6 +9,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	sdkworker "go.temporal.io/sdk/worker"
 
@@ -59,6 +60,7 @@ func New(d Dependencies) *Starter {
 		options: workflows.PollOptions{
 			HeartbeatTimeout: d.Config.HeartbeatTimeout,
 			Lease:            d.Config.PollLease,
+			WindowMaxAge:     d.Config.WindowMaxAge,
 		},
 		stop: func() {},
 	}
@@ -94,15 +96,26 @@ func (s *Starter) Start(ctx context.Context) error {
 	if err := s.stream.Check(ctx); err != nil {
 		return fmt.Errorf("%w; LOGPIPE_STREAM names the stream, AWS_REGION and AWS_ENDPOINT_URL where it is, and the caller needs kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords on it", err)
 	}
+	if err := s.ensureStreamReader(ctx); err != nil {
+		return err
+	}
 	if err := s.worker.Start(); err != nil {
 		return fmt.Errorf("start polling task queue %s: %w", window.StarterQueue(s.config.Pipeline), err)
 	}
 	s.stop = sync.OnceFunc(s.worker.Stop)
+	s.logger.Info("starter runs", "settings", s.config)
+	return nil
+}
+
+// ensureStreamReader starts the pipeline's StreamReader where it does not run, and
+// refuses one that reads another stream.
+func (s *Starter) ensureStreamReader(ctx context.Context) error {
 	id := window.StreamReaderID(s.config.Pipeline)
 	_, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       id,
 		TaskQueue:                window.WorkerQueue(s.config.Pipeline),
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		Memo:                     map[string]any{workflows.MemoStream: s.config.Stream},
 		StaticSummary:            "reads " + s.config.Stream,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(visibility.Pipeline.ValueSet(s.config.Pipeline)),
 	}, workflows.StreamReaderName, workflows.StreamReaderInput{
@@ -110,10 +123,20 @@ func (s *Starter) Start(ctx context.Context) error {
 		Position: s.config.StartPosition.String(), Poll: s.options,
 	})
 	if err != nil {
-		s.stop()
 		return fmt.Errorf("start workflow %s: %w", id, err)
 	}
-	s.logger.Info("starter runs", "settings", s.config)
+	described, err := s.temporal.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return fmt.Errorf("describe workflow %s: %w", id, err)
+	}
+	var reads string
+	payload := described.GetWorkflowExecutionInfo().GetMemo().GetFields()[workflows.MemoStream]
+	if err := converter.GetDefaultDataConverter().FromPayload(payload, &reads); err != nil {
+		return fmt.Errorf("read the memo %s of workflow %s: %w", workflows.MemoStream, id, err)
+	}
+	if reads != s.config.Stream {
+		return fmt.Errorf("pipeline %s reads stream %s, LOGPIPE_STREAM is %s: set it to the same text, or LOGPIPE_PIPELINE to a new name", s.config.Pipeline, reads, s.config.Stream)
+	}
 	return nil
 }
 

@@ -11,8 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
@@ -112,7 +114,7 @@ func TestStartWithoutTemporal(t *testing.T) {
 	t.Parallel()
 	s := newStarter(t, "127.0.0.1:1", stream{})
 	err := s.Start(t.Context())
-	require.ErrorContains(t, err, "task queue p/starter")
+	require.ErrorContains(t, err, "start workflow p/stream")
 	require.NotContains(t, err.Error(), "\n")
 	s.Stop()
 }
@@ -125,6 +127,22 @@ func TestStartThatTemporalRefuses(t *testing.T) {
 	err := s.Start(t.Context())
 	require.ErrorContains(t, err, "start workflow p/stream")
 	require.ErrorContains(t, err, "not for you")
+	s.Stop()
+}
+
+func TestStartOfAPipelineThatReadsAnotherStream(t *testing.T) {
+	t.Parallel()
+	server := frontendtest.Start(t, client.DefaultNamespace)
+	memo, err := converter.GetDefaultDataConverter().ToPayload("other-logs")
+	require.NoError(t, err)
+	_, err = server.StartWorkflowExecution(t.Context(), &workflowservice.StartWorkflowExecutionRequest{
+		WorkflowId: "p/stream", Memo: &commonpb.Memo{Fields: map[string]*commonpb.Payload{workflows.MemoStream: memo}},
+	})
+	require.NoError(t, err)
+	s := newStarter(t, server.Address, stream{})
+	err = s.Start(t.Context())
+	require.ErrorContains(t, err, "pipeline p reads stream other-logs")
+	require.ErrorContains(t, err, "LOGPIPE_STREAM")
 	s.Stop()
 }
 
@@ -148,7 +166,7 @@ func TestStartAndStop(t *testing.T) {
 		require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(start.GetInput(), &in))
 		require.Equal(t, workflows.StreamReaderInput{
 			Pipeline: "p", Stream: "api-logs", Position: "LATEST",
-			Poll: workflows.PollOptions{HeartbeatTimeout: settings().HeartbeatTimeout, Lease: settings().PollLease},
+			Poll: workflows.PollOptions{HeartbeatTimeout: settings().HeartbeatTimeout, Lease: settings().PollLease, WindowMaxAge: settings().WindowMaxAge},
 		}, in)
 	}
 }

@@ -47,6 +47,7 @@ type Worker struct {
 	parameters token.Parameters
 	store      *token.Store
 	worker     sdkworker.Worker
+	refresher  sdkworker.Worker
 	logger     *slog.Logger
 
 	stop func()
@@ -70,6 +71,16 @@ func New(d Dependencies) (*Worker, error) {
 		WorkerStopTimeout:                  stopTimeout,
 		OnFatalError:                       d.OnFatal,
 	})
+	// Of its own, so that the refresh of a token never waits behind all those who wait
+	// for it. One at a time is enough: there is one TokenKeeper.
+	w.refresher = sdkworker.New(d.Temporal, window.TokenQueue(cfg.Pipeline), sdkworker.Options{
+		Identity:                           connect.Identity("worker"),
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityExecutionSize: 1,
+		MaxConcurrentActivityTaskPollers:   1,
+		WorkerStopTimeout:                  stopTimeout,
+		OnFatalError:                       d.OnFatal,
+	})
 	registerWorkflows(w.worker)
 
 	formatter, err := newFormatter(cfg, d.Region)
@@ -78,9 +89,9 @@ func New(d Dependencies) (*Worker, error) {
 	}
 	cache := token.NewCache(w.store, time.Now)
 	httpClient := newHTTPClient(cfg.DestinationTimeout, concurrency)
-	activities.Register(w.worker,
-		&activities.Format{Stage: d.Stage, Formatter: formatter, Concurrency: cfg.DeliveryConcurrency},
-		&activities.Tokens{
+	all := &activities.Worker{
+		Format: &activities.Format{Stage: d.Stage, Formatter: formatter, Concurrency: cfg.DeliveryConcurrency},
+		Tokens: &activities.Tokens{
 			Store: w.store, Cache: cache,
 			Endpoint: &token.Endpoint{
 				URL: cfg.TokenURL, ClientID: cfg.ClientID, Scope: cfg.TokenScope, HTTP: httpClient,
@@ -92,12 +103,15 @@ func New(d Dependencies) (*Worker, error) {
 			RefreshAhead: cfg.TokenRefreshAhead,
 			Now:          time.Now,
 		},
-		&activities.Deliver{
+		Deliver: &activities.Deliver{
 			Stage: d.Stage, Cache: cache, Now: time.Now,
 			Destination: delivery.NewClient(cfg.DestinationURL, httpClient, time.Now),
 		},
-		&activities.Clear{Stage: d.Stage},
-	)
+		Clear:   &activities.Clear{Stage: d.Stage},
+		Readers: &activities.Readers{Temporal: d.Temporal},
+	}
+	all.Register(w.worker)
+	all.RegisterRefresh(w.refresher)
 	return w, nil
 }
 
@@ -125,7 +139,16 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err := w.worker.Start(); err != nil {
 		return fmt.Errorf("start polling task queue %s: %w", window.WorkerQueue(w.config.Pipeline), err)
 	}
-	w.stop = sync.OnceFunc(w.worker.Stop)
+	if err := w.refresher.Start(); err != nil {
+		w.worker.Stop()
+		return fmt.Errorf("start polling task queue %s: %w", window.TokenQueue(w.config.Pipeline), err)
+	}
+	w.stop = sync.OnceFunc(func() {
+		var parts sync.WaitGroup
+		parts.Go(w.worker.Stop)
+		parts.Go(w.refresher.Stop)
+		parts.Wait()
+	})
 	w.logger.Info("worker runs", "settings", w.config)
 	return nil
 }

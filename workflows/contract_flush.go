@@ -20,6 +20,20 @@ type FlushWindowInput struct {
 	StoredBytes         int                   `json:"storedBytes"`
 	ClosedBecause       window.Reason         `json:"closedBecause"`
 	StageKey            string                `json:"stageKey"`
+
+	// Progress is what an earlier run has achieved, nil for the first.
+	Progress *FlushProgress `json:"progress,omitempty"`
+}
+
+// FlushProgress is what one run of a FlushWindow hands to the next when its history
+// has grown long.
+type FlushProgress struct {
+	Formatted FormatLogsResult `json:"formatted"`
+	// Finished are the numbers of the batches, from 0, that need no more work.
+	Finished   []int `json:"finished,omitempty"`
+	Discarded  int   `json:"discarded,omitempty"`
+	Attempts   int   `json:"attempts,omitempty"`
+	HTTPStatus int   `json:"httpStatus,omitempty"`
 }
 
 // Range is the window's range of records.
@@ -41,12 +55,15 @@ type FlushWindowResult struct {
 	HTTPStatus int `json:"httpStatus"`
 }
 
-// FlushWindowMemo is the memo that every FlushWindow is started with. A poller
-// whose cut was rejected goes on from it.
+// Memos that workflows are started with.
 const (
-	// MemoLastSequenceNumber holds the window's last sequence number.
+	// MemoStream holds the stream of a StreamReader. A starter that is set to another
+	// one refuses to start.
+	MemoStream = "stream"
+	// MemoLastSequenceNumber holds the last sequence number of a FlushWindow. A poller
+	// whose cut was rejected goes on from it.
 	MemoLastSequenceNumber = "lastSequenceNumber"
-	// MemoRecords holds the number of records.
+	// MemoRecords holds the number of records of a FlushWindow.
 	MemoRecords = "records"
 )
 
@@ -112,6 +129,9 @@ type Refusal struct {
 	HTTPStatus int `json:"httpStatus"`
 	// Attempts of the activity that was refused.
 	Attempts int `json:"attempts"`
+	// TokenVersion is what was refused; it can be newer than the version that the
+	// activity was given.
+	TokenVersion int64 `json:"tokenVersion,omitempty"`
 }
 
 // ClearStageInput lists what a finished window no longer needs.

@@ -14,6 +14,22 @@ type PollOptions struct {
 	HeartbeatTimeout time.Duration `json:"heartbeatTimeout"`
 	// Lease: how long one PollShard keeps the shard.
 	Lease time.Duration `json:"lease"`
+	// WindowMaxAge: how much longer it may take to complete the open window.
+	WindowMaxAge time.Duration `json:"windowMaxAge"`
+}
+
+// FindReaderInput names the ShardReader of a shard.
+type FindReaderInput struct {
+	Pipeline string `json:"pipeline"`
+	ShardID  string `json:"shardId"`
+}
+
+// FindReaderResult is how a ShardReader is that was started before.
+type FindReaderResult struct {
+	// Status is the status of its workflow, such as Running or Completed.
+	Status string `json:"status"`
+	// State is what that means for the shard.
+	State ShardState `json:"state"`
 }
 
 // ListShardsInput names the stream.

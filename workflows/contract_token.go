@@ -15,8 +15,10 @@ type TokenVersion struct {
 	Parameter string    `json:"parameter"`
 	Version   int64     `json:"version"`
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
-	// RefreshAt is when the TokenKeeper replaces it; zero where it does not expire.
-	RefreshAt time.Time `json:"refreshAt,omitzero"`
+	// RefreshAfter is how long it may be used before the TokenKeeper replaces it, 0
+	// where it does not expire. It is a duration, so that a worker whose clock is off
+	// by minutes does not shift it.
+	RefreshAfter time.Duration `json:"refreshAfter,omitempty"`
 }
 
 // RefreshTokenInput asks for a token other than the known version.
@@ -31,6 +33,8 @@ type TokenKeeperInput struct {
 	Pipeline string `json:"pipeline"`
 	// Current is the token as the last run left it; its version is 0 at first.
 	Current TokenVersion `json:"current"`
+	// RefreshAt is when it is replaced, by Temporal's clock; zero for never.
+	RefreshAt time.Time `json:"refreshAt,omitzero"`
 	// Refreshes counts tokens over all runs.
 	Refreshes int `json:"refreshes,omitempty"`
 }

@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -35,22 +36,20 @@ func FlushWindow(ctx workflow.Context, in FlushWindowInput) (FlushWindowResult, 
 	f.result.Status = visibility.StatusFormatting
 	f.describe(ctx)
 
-	formatted, err := f.format(ctx)
-	if err != nil {
+	if err := f.format(ctx); err != nil {
 		return f.result, err
 	}
-	f.formatted = formatted
-	f.result.Events = formatted.Events
-	f.result.Bytes = formatted.Bytes
-	f.result.Batches = len(formatted.Batches)
-	f.result.Quarantined = formatted.QuarantinedTotal
-	if f.discarded == 0 && len(formatted.Batches) > 0 {
+	if f.discarded == 0 && len(f.finished) < len(f.formatted.Batches) {
 		if err := f.show(ctx, visibility.StatusDelivering); err != nil {
 			return f.result, err
 		}
-		if err := f.deliver(ctx); err != nil {
-			return f.result, err
-		}
+	}
+	if err := f.deliver(ctx); err != nil {
+		return f.result, err
+	}
+	if f.unfinished {
+		in.Progress = f.progress()
+		return f.result, workflow.NewContinueAsNewError(ctx, FlushWindowName, in)
 	}
 
 	f.result.Status = visibility.StatusDelivered
@@ -74,10 +73,13 @@ type flush struct {
 	token     TokenVersion
 	tokenLock workflow.Mutex
 
-	delivered int    // batches accepted
+	finished  []int  // numbers of the batches that were accepted or discarded
 	parked    int    // pieces waiting for an operator now
 	discarded int    // pieces given up
 	waiting   string // why the last piece was parked, for the Web UI
+
+	// unfinished: the history has grown long, and the rest is for the next run.
+	unfinished bool
 
 	// decisions counts the operator's signals; discard is the last one's meaning.
 	decisions int
@@ -102,34 +104,57 @@ func (f *flush) listen(ctx workflow.Context) {
 	decide(SignalDiscard, true)
 }
 
-// format makes the staged records into batches.
-func (f *flush) format(ctx workflow.Context) (FormatLogsResult, error) {
-	for {
-		var out FormatLogsResult
-		err := workflow.ExecuteActivity(formatLogsOptions(ctx, f.in), FormatLogsName, FormatLogsInput{Window: f.in}).Get(ctx, &out)
-		if err == nil || temporal.IsCanceledError(err) {
-			return out, err
+// format makes the staged records into batches, unless an earlier run has.
+func (f *flush) format(ctx workflow.Context) error {
+	if p := f.in.Progress; p != nil {
+		f.formatted, f.finished, f.discarded = p.Formatted, p.Finished, p.Discarded
+		f.result.Attempts, f.result.HTTPStatus = p.Attempts, p.HTTPStatus
+	}
+	for f.in.Progress == nil {
+		err := workflow.ExecuteActivity(formatLogsOptions(ctx, f.in), FormatLogsName, FormatLogsInput{Window: f.in}).Get(ctx, &f.formatted)
+		if err == nil {
+			break
 		}
-		redrive, err := f.park(ctx, "FormatLogs: "+reason(err))
-		if err != nil || !redrive {
-			return FormatLogsResult{}, err
+		redrive, err := f.park(ctx, visibility.StatusFormatting, "FormatLogs", err)
+		if err != nil {
+			return err
 		}
+		if !redrive {
+			break
+		}
+	}
+	f.result.Events = f.formatted.Events
+	f.result.Bytes = f.formatted.Bytes
+	f.result.Batches = len(f.formatted.Batches)
+	f.result.Quarantined = f.formatted.QuarantinedTotal
+	return nil
+}
+
+// progress is the state for the next run.
+func (f *flush) progress() *FlushProgress {
+	return &FlushProgress{
+		Formatted: f.formatted, Finished: f.finished, Discarded: f.discarded,
+		Attempts: f.result.Attempts, HTTPStatus: f.result.HTTPStatus,
 	}
 }
 
 // deliver sends all batches, some at a time, and returns when each is accepted or
-// discarded.
+// discarded, or left for the next run.
 func (f *flush) deliver(ctx workflow.Context) error {
 	slots := workflow.NewSemaphore(ctx, int64(max(1, f.formatted.Concurrency)))
 	group := workflow.NewWaitGroup(ctx)
+	done := slices.Clone(f.finished)
 	var failures []error
-	for i, batch := range f.formatted.Batches {
+	for n, batch := range f.formatted.Batches {
+		if slices.Contains(done, n) {
+			continue
+		}
 		group.Add(1)
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer group.Done()
 			err := slots.Acquire(ctx, 1)
 			if err == nil {
-				err = f.deliverBatch(ctx, i, batch)
+				err = f.deliverBatch(ctx, n, batch)
 				slots.Release(1)
 			}
 			if err != nil {
@@ -141,49 +166,74 @@ func (f *flush) deliver(ctx workflow.Context) error {
 	return errors.Join(failures...)
 }
 
+// deliverBatch tries until the batch is accepted or discarded.
 func (f *flush) deliverBatch(ctx workflow.Context, n int, batch Batch) error {
-	refusals := 0
-	var refused int64
+	var refused int64 // version of the token that was refused
+	refusals := 0     // in a row
 	for {
-		token, err := f.acquireToken(ctx, refused)
-		if err != nil {
-			return err
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			f.unfinished = true
+			return nil
 		}
-		var out DeliverBatchResult
-		err = workflow.ExecuteActivity(
-			deliverBatchOptions(ctx, n, len(f.formatted.Batches), batch), DeliverBatchName,
-			DeliverBatchInput{Batch: batch, TokenVersion: token.Version},
-		).Get(ctx, &out)
+		failure, refusal, err := f.attempt(ctx, n, batch, refused)
 		if err == nil {
-			f.delivered++
-			f.result.Attempts += out.Attempts
-			f.result.HTTPStatus = out.HTTPStatus
+			f.finished = append(f.finished, n)
 			f.describe(ctx)
 			return nil
 		}
-		if temporal.IsCanceledError(err) {
-			return err
-		}
-
-		failure, refusal := refusalOf(err)
-		f.result.Attempts += refusal.Attempts
-		if refusal.HTTPStatus != 0 {
-			f.result.HTTPStatus = refusal.HTTPStatus
-		}
 		if failure == ErrorTokenRefused {
-			refused = token.Version
-			refusals++
+			refused = refusal.TokenVersion
+			if refusal.HTTPStatus != 0 {
+				refusals++
+			}
 			if err := workflow.Sleep(ctx, refusalPause(refusals)); err != nil {
 				return err
 			}
 			continue
 		}
-		redrive, err := f.park(ctx, fmt.Sprintf("batch %d: %s", n+1, reason(err)))
-		if err != nil || !redrive {
+		redrive, err := f.park(ctx, visibility.StatusDelivering, fmt.Sprintf("batch %d", n+1), err)
+		if err != nil {
 			return err
 		}
-		refusals, refused = 0, 0
+		if !redrive {
+			f.finished = append(f.finished, n)
+			return nil
+		}
+		refused, refusals = 0, 0
 	}
+}
+
+// attempt gets a token and has the batch delivered with it. An error comes with the
+// type of the failure and, where the destination has refused, with the refusal.
+func (f *flush) attempt(ctx workflow.Context, n int, batch Batch, refused int64) (string, Refusal, error) {
+	token, err := f.acquireToken(ctx, refused)
+	if err != nil {
+		return "", Refusal{}, err
+	}
+	var out DeliverBatchResult
+	err = workflow.ExecuteActivity(
+		deliverBatchOptions(ctx, n, len(f.formatted.Batches), batch), DeliverBatchName,
+		DeliverBatchInput{Batch: batch, TokenVersion: token.Version},
+	).Get(ctx, &out)
+	if err == nil {
+		f.result.Attempts += out.Attempts
+		f.result.HTTPStatus = out.HTTPStatus
+		return "", Refusal{}, nil
+	}
+	failure, refusal := refusalOf(err)
+	f.result.Attempts += refusal.Attempts
+	if refusal.HTTPStatus != 0 {
+		f.result.HTTPStatus = refusal.HTTPStatus
+	}
+	if failure == ErrorTokenRefused {
+		if refusal.TokenVersion == 0 {
+			refusal.TokenVersion = token.Version
+		}
+		if f.token.Version == token.Version {
+			f.token = TokenVersion{}
+		}
+	}
+	return failure, refusal, err
 }
 
 // acquireToken returns a token that is not the refused version. Batches that see
@@ -206,10 +256,14 @@ func (f *flush) acquireToken(ctx workflow.Context, refused int64) (TokenVersion,
 	return token, nil
 }
 
-// park waits for the operator and returns whether to try again.
-func (f *flush) park(ctx workflow.Context, why string) (redrive bool, err error) {
+// park waits for the operator after a failure that no retry can mend, and returns
+// whether to try again; the window then has the given status.
+func (f *flush) park(ctx workflow.Context, status, what string, failure error) (redrive bool, err error) {
+	if temporal.IsCanceledError(failure) {
+		return false, failure
+	}
 	f.parked++
-	f.waiting = why
+	f.waiting = what + ": " + reason(failure)
 	if err := f.show(ctx, visibility.StatusParked); err != nil {
 		return false, err
 	}
@@ -227,7 +281,7 @@ func (f *flush) park(ctx workflow.Context, why string) (redrive bool, err error)
 	if f.parked > 0 {
 		return redrive, nil
 	}
-	return redrive, f.show(ctx, visibility.StatusDelivering)
+	return redrive, f.show(ctx, status)
 }
 
 // clear deletes what a delivered window no longer needs. Quarantined pieces stay.
@@ -261,8 +315,8 @@ func (f *flush) show(ctx workflow.Context, status string) error {
 
 // describe sets the workflow's current details.
 func (f *flush) describe(ctx workflow.Context) {
-	details := fmt.Sprintf("**%s** · %d of %d batches delivered · %d events · %d bytes · %d attempts",
-		f.result.Status, f.delivered, f.result.Batches, f.result.Events, f.result.Bytes, f.result.Attempts)
+	details := fmt.Sprintf("**%s** · %d of %d batches finished · %d events · %d bytes · %d attempts",
+		f.result.Status, len(f.finished), f.result.Batches, f.result.Events, f.result.Bytes, f.result.Attempts)
 	if f.parked > 0 {
 		details += fmt.Sprintf("\n\n%d parked, the last because of: %s\n\nSend the signal `%s` to try again or `%s` to give it up.",
 			f.parked, f.waiting, SignalRedrive, SignalDiscard)

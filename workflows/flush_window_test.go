@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/log-event-pipeline/logpipe/internal/visibility"
 	"github.com/log-event-pipeline/logpipe/workflows"
@@ -246,6 +247,41 @@ func TestSignalsBeforeParkingMeanNothing(t *testing.T) {
 	env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.SignalDiscard, nil) }, 0)
 	require.Equal(t, visibility.StatusDelivered, flushed(t, env).Status)
 	require.Len(t, w.delivered, 2)
+}
+
+func TestFlushWindowContinuesAsNewWithWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	w.deliver = func(in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		if in.Batch.IdempotencyKey == "key-0" {
+			return workflows.DeliverBatchResult{HTTPStatus: 200, Attempts: 3}, nil
+		}
+		env.SetContinueAsNewSuggested(true)
+		return workflows.DeliverBatchResult{}, refused(workflows.ErrorTokenRefused, 401)
+	}
+	w.register(env)
+	env.ExecuteWorkflow(workflows.FlushWindow, aWindow())
+	var next *workflow.ContinueAsNewError
+	require.ErrorAs(t, env.GetWorkflowError(), &next)
+	in := continuedInput[workflows.FlushWindowInput](t, next)
+	require.Equal(t, []int{0}, in.Progress.Finished)
+	require.Equal(t, 4, in.Progress.Attempts)
+	require.Empty(t, w.cleared)
+
+	env, w = environment(t), newWorker()
+	w.format = func(workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
+		return workflows.FormatLogsResult{}, errors.New("formatted twice")
+	}
+	w.register(env)
+	env.ExecuteWorkflow(workflows.FlushWindow, in)
+	require.NoError(t, env.GetWorkflowError())
+	var out workflows.FlushWindowResult
+	require.NoError(t, env.GetWorkflowResult(&out))
+	require.Equal(t, []string{"key-1"}, w.delivered, "what was delivered is not sent again")
+	require.Equal(t, visibility.StatusDelivered, out.Status)
+	require.Equal(t, 5, out.Attempts)
+	require.Equal(t, 3, out.Events)
+	require.ElementsMatch(t, []string{"raw", "batch-0", "batch-1"}, w.cleared)
 }
 
 func TestFlushWindowEndsWhenCancelled(t *testing.T) {

@@ -19,6 +19,7 @@ const (
 	RefreshTokenName = "RefreshToken"
 	DeliverBatchName = "DeliverBatch"
 	ClearStageName   = "ClearStage"
+	FindReaderName   = "FindReader"
 )
 
 // Signals and updates.

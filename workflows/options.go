@@ -29,8 +29,12 @@ const (
 	// the stage included. The HTTP timeout of a worker must be below it.
 	DeliverBatchTimeout = time.Minute
 
-	// pollMargin is added to a lease for the last window to be started in.
+	// pollMargin is added to a lease and the age of a window, which the end of a lease
+	// may wait for.
 	pollMargin = 5 * time.Minute
+
+	// longestPollRetry bounds the pause before a shard has a poller again.
+	longestPollRetry = 5 * time.Second
 )
 
 func retryWithin(longest time.Duration) *temporal.RetryPolicy {
@@ -57,8 +61,11 @@ func acquireTokenOptions(ctx workflow.Context) workflow.Context {
 	})
 }
 
-func refreshTokenOptions(ctx workflow.Context) workflow.Context {
+// refreshTokenOptions puts RefreshToken on a queue of its own: however many
+// AcquireTokens hold the slots of a worker, what they wait for can run.
+func refreshTokenOptions(ctx workflow.Context, pipeline string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           window.TokenQueue(pipeline),
 		StartToCloseTimeout: time.Minute,
 		RetryPolicy:         retryWithin(longestRetry),
 	})
@@ -79,6 +86,13 @@ func clearStageOptions(ctx workflow.Context) workflow.Context {
 	})
 }
 
+func findReaderOptions(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute,
+		RetryPolicy:         retryWithin(longestRetry),
+	})
+}
+
 // listShardsOptions covers ListShards and ResolveStart, which run in a starter
 // process and may page through long answers.
 func listShardsOptions(ctx workflow.Context, pipeline string) workflow.Context {
@@ -93,9 +107,9 @@ func listShardsOptions(ctx workflow.Context, pipeline string) workflow.Context {
 func pollShardOptions(ctx workflow.Context, pipeline, summary string, poll PollOptions) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           window.StarterQueue(pipeline),
-		StartToCloseTimeout: poll.Lease + pollMargin,
+		StartToCloseTimeout: poll.Lease + poll.WindowMaxAge + pollMargin,
 		HeartbeatTimeout:    poll.HeartbeatTimeout,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryWithin(longestPollRetry),
 		Summary:             summary,
 	})
 }

@@ -18,9 +18,10 @@ func TestActivitiesAreRetriedForEver(t *testing.T) {
 		for name, options := range map[string]workflow.Context{
 			FormatLogsName:   formatLogsOptions(ctx, FlushWindowInput{}),
 			AcquireTokenName: acquireTokenOptions(ctx),
-			RefreshTokenName: refreshTokenOptions(ctx),
+			RefreshTokenName: refreshTokenOptions(ctx, "p"),
 			DeliverBatchName: deliverBatchOptions(ctx, 0, 1, Batch{}),
 			ClearStageName:   clearStageOptions(ctx),
+			FindReaderName:   findReaderOptions(ctx),
 			ListShardsName:   listShardsOptions(ctx, "p"),
 			PollShardName:    pollShardOptions(ctx, "p", "", PollOptions{}),
 		} {

@@ -79,8 +79,8 @@ func ShardReader(ctx workflow.Context, in ShardReaderInput) error {
 }
 
 // reportDrained tells the StreamReader, which then starts the readers of the
-// children. A StreamReader that is gone does not matter: another one asks
-// Temporal which readers have ended.
+// children. A StreamReader that is gone does not matter: the next one asks Temporal
+// how the readers are that were started before it.
 func reportDrained(ctx workflow.Context, in ShardReaderInput) error {
 	err := workflow.SignalExternalWorkflow(ctx, window.StreamReaderID(in.Pipeline), "", SignalShardDrained, ShardDrained{ShardID: in.ShardID}).Get(ctx, nil)
 	if _, gone := errors.AsType[*temporal.UnknownExternalWorkflowExecutionError](err); gone {

@@ -28,11 +28,13 @@ const trimHorizon = "TRIM_HORIZON"
 // ShardState is how far the reading of a shard has come.
 type ShardState string
 
-// A shard waits for its parents, is read, and is drained.
+// A shard waits for its parents, is read, and is drained. It is stopped if somebody
+// has ended its reader before that; only a person can decide what to do then.
 const (
 	ShardWaiting ShardState = "waiting"
 	ShardReading ShardState = "reading"
 	ShardIsRead  ShardState = "drained"
+	ShardStopped ShardState = "stopped"
 )
 
 // KnownShard is a shard as the StreamReader knows it.
@@ -71,6 +73,9 @@ func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 			return err
 		}
 		r.describe(ctx)
+		if r.ready() {
+			continue // a shard was found drained, and its children wait for nothing
+		}
 		r.await(ctx, drained)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -80,10 +85,7 @@ func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 		}
 	}
 	// What arrived since the last wait goes into the state of the next run.
-	var signal ShardDrained
-	for drained.ReceiveAsync(&signal) {
-		r.markDrained(signal.ShardID)
-	}
+	r.receiveDrained(drained)
 	return workflow.NewContinueAsNewError(ctx, StreamReaderName, r.in)
 }
 
@@ -144,14 +146,46 @@ func (r *streamReader) startReady(ctx workflow.Context) error {
 		all = append(all, starting{at: i, child: child})
 	}
 	for _, s := range all {
+		shard := &r.in.Shards[s.at]
 		err := s.child.GetChildWorkflowExecution().Get(ctx, nil)
-		_, exists := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err)
-		if err != nil && !exists {
-			return fmt.Errorf("start the reader of shard %s: %w", r.in.Shards[s.at].ID, err)
+		switch {
+		case err == nil:
+			shard.State = ShardReading
+		case isAlreadyStarted(err):
+			// Of a StreamReader before this one. It may have ended since, and its signal
+			// gone to nobody.
+			if shard.State, err = r.findReader(ctx, shard.ID); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("start the reader of shard %s: %w", shard.ID, err)
 		}
-		r.in.Shards[s.at].State = ShardReading
 	}
 	return nil
+}
+
+func isAlreadyStarted(err error) bool {
+	_, ok := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err)
+	return ok
+}
+
+// findReader asks Temporal how the reader is that was started before.
+func (r *streamReader) findReader(ctx workflow.Context, shardID string) (ShardState, error) {
+	var found FindReaderResult
+	err := workflow.ExecuteActivity(findReaderOptions(ctx), FindReaderName,
+		FindReaderInput{Pipeline: r.in.Pipeline, ShardID: shardID}).Get(ctx, &found)
+	if err != nil {
+		return "", err
+	}
+	if found.State == ShardStopped {
+		workflow.GetLogger(ctx).Error("the reader of a shard was ended before the shard was drained", "shard", shardID, "status", found.Status)
+	}
+	return found.State, nil
+}
+
+// ready reports whether there is a reader to start.
+func (r *streamReader) ready() bool {
+	return slices.ContainsFunc(r.in.Shards, func(k KnownShard) bool { return k.State == ShardWaiting && r.parentsDrained(k) })
 }
 
 func (r *streamReader) parentsDrained(shard KnownShard) bool {
@@ -186,11 +220,17 @@ func (r *streamReader) await(ctx workflow.Context, drained workflow.ReceiveChann
 	selector.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {})
 	selector.AddFuture(workflow.NewTimerWithOptions(timerCtx, listInterval, workflow.TimerOptions{Summary: "list shards again"}), func(workflow.Future) {})
 	selector.AddReceive(drained, func(c workflow.ReceiveChannel, _ bool) {
-		var signal ShardDrained
-		c.Receive(ctx, &signal)
-		r.markDrained(signal.ShardID)
+		// All that have come, so that a reshard of many shards costs one listing.
+		r.receiveDrained(c)
 	})
 	selector.Select(ctx)
+}
+
+func (r *streamReader) receiveDrained(drained workflow.ReceiveChannel) {
+	var signal ShardDrained
+	for drained.ReceiveAsync(&signal) {
+		r.markDrained(signal.ShardID)
+	}
 }
 
 func (r *streamReader) markDrained(shardID string) {
@@ -211,8 +251,8 @@ func (r *streamReader) describe(ctx workflow.Context) {
 			fmt.Fprintf(&table, "| %s | %s |\n", window.ShortShard(shard.ID), shard.State)
 		}
 	}
-	details := fmt.Sprintf("`%s`: %d shards being read, %d waiting for their parents, %d drained\n\n| shard | state |\n|---|---|\n%s",
-		r.in.Stream, counts[ShardReading], counts[ShardWaiting], counts[ShardIsRead], table.String())
+	details := fmt.Sprintf("`%s`: %d shards being read, %d waiting for their parents, %d drained, %d stopped\n\n| shard | state |\n|---|---|\n%s",
+		r.in.Stream, counts[ShardReading], counts[ShardWaiting], counts[ShardIsRead], counts[ShardStopped], table.String())
 	if more := len(r.in.Shards) - shardsShown; more > 0 {
 		details += fmt.Sprintf("\nand %d more", more)
 	}

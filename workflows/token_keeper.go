@@ -7,6 +7,10 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
+// shortestRefresh keeps a token endpoint whose tokens are too short, or a clock that
+// is far off, from being asked in a circle.
+const shortestRefresh = time.Second
+
 // TokenKeeper is the only one that replaces the pipeline's token: on demand, by
 // the update UpdateRefresh, and ahead of the token's expiry. One run of it is the
 // life of one token, so the list of its runs reads as the history of tokens; it
@@ -44,10 +48,10 @@ type keeper struct {
 // awaitRefreshTime returns when the token is to be replaced or has been.
 func (k *keeper) awaitRefreshTime(ctx workflow.Context) error {
 	busy := func() bool { return k.replaced || k.replacing }
-	if k.in.Current.RefreshAt.IsZero() {
+	if k.in.RefreshAt.IsZero() {
 		return workflow.Await(ctx, busy)
 	}
-	wait := max(0, k.in.Current.RefreshAt.Sub(workflow.Now(ctx)))
+	wait := max(0, k.in.RefreshAt.Sub(workflow.Now(ctx)))
 	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
 		Timeout:      wait,
 		TimerOptions: workflow.TimerOptions{Summary: "refresh ahead of expiry"},
@@ -79,7 +83,7 @@ func (k *keeper) refresh(ctx workflow.Context, in RefreshTokenInput) (TokenVersi
 	k.replacing = true
 	k.describe(ctx)
 	var fresh TokenVersion
-	err := workflow.ExecuteActivity(refreshTokenOptions(ctx), RefreshTokenName, in).Get(ctx, &fresh)
+	err := workflow.ExecuteActivity(refreshTokenOptions(ctx, k.in.Pipeline), RefreshTokenName, in).Get(ctx, &fresh)
 	k.replacing = false
 	if err != nil {
 		// Retries never end, so this is a cancelled workflow or a non-retryable
@@ -88,6 +92,10 @@ func (k *keeper) refresh(ctx workflow.Context, in RefreshTokenInput) (TokenVersi
 		return TokenVersion{}, err
 	}
 	k.in.Current = fresh
+	k.in.RefreshAt = time.Time{}
+	if !fresh.ExpiresAt.IsZero() {
+		k.in.RefreshAt = workflow.Now(ctx).Add(max(fresh.RefreshAfter, shortestRefresh))
+	}
 	k.in.Refreshes++
 	k.replaced = true
 	k.describe(ctx)

@@ -29,7 +29,7 @@ func (r *refreshes) register(env *testsuite.TestWorkflowEnvironment, life time.D
 	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.RefreshTokenInput) (workflows.TokenVersion, error) {
 		r.known = append(r.known, in.KnownVersion)
 		expires := env.Now().Add(life)
-		return workflows.TokenVersion{Parameter: "/token", Version: in.KnownVersion + 1, ExpiresAt: expires, RefreshAt: expires.Add(-life / 2)}, nil
+		return workflows.TokenVersion{Parameter: "/token", Version: in.KnownVersion + 1, ExpiresAt: expires, RefreshAfter: life / 2}, nil
 	}, activity.RegisterOptions{Name: workflows.RefreshTokenName})
 }
 
@@ -83,7 +83,7 @@ func TestTokenKeeperRefreshesAheadOfExpiry(t *testing.T) {
 	r.register(env, time.Hour)
 	start := env.Now()
 	env.ExecuteWorkflow(workflows.TokenKeeper, workflows.TokenKeeperInput{
-		Pipeline: "p", Current: workflows.TokenVersion{Version: 4, ExpiresAt: start.Add(time.Hour), RefreshAt: start.Add(50 * time.Minute)},
+		Pipeline: "p", Current: workflows.TokenVersion{Version: 4, ExpiresAt: start.Add(time.Hour)}, RefreshAt: start.Add(50 * time.Minute),
 	})
 	require.Equal(t, []int64{4}, r.known)
 	require.Equal(t, 50*time.Minute, env.Now().Sub(start).Round(time.Second))
@@ -100,7 +100,7 @@ func TestTokenKeeperAnswersWhoIsBehindWithoutARefresh(t *testing.T) {
 		require.Empty(t, r.known)
 	}, 2*time.Minute)
 	env.ExecuteWorkflow(workflows.TokenKeeper, workflows.TokenKeeperInput{
-		Pipeline: "p", Current: workflows.TokenVersion{Version: 4, ExpiresAt: start.Add(time.Hour), RefreshAt: start.Add(50 * time.Minute)},
+		Pipeline: "p", Current: workflows.TokenVersion{Version: 4, ExpiresAt: start.Add(time.Hour)}, RefreshAt: start.Add(50 * time.Minute),
 	})
 	require.NoError(t, *failure)
 	require.Equal(t, int64(4), answer.Version)
@@ -114,7 +114,7 @@ func TestTokenKeeperReplacesARefusedToken(t *testing.T) {
 	start := env.Now()
 	answer, failure := asked(env, "1", 4, time.Minute)
 	env.ExecuteWorkflow(workflows.TokenKeeper, workflows.TokenKeeperInput{
-		Pipeline: "p", Current: workflows.TokenVersion{Version: 4, ExpiresAt: start.Add(time.Hour), RefreshAt: start.Add(50 * time.Minute)},
+		Pipeline: "p", Current: workflows.TokenVersion{Version: 4, ExpiresAt: start.Add(time.Hour)}, RefreshAt: start.Add(50 * time.Minute),
 	})
 	require.NoError(t, *failure)
 	require.Equal(t, int64(5), answer.Version)

@@ -10,16 +10,19 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// HTTPClient is the HTTP client for Kinesis: the SDK's own, with request bodies that
-// the SDK cannot close.
+// HTTPClient is the HTTP client for Kinesis: base, or the SDK's own where base is
+// nil, with request bodies that the SDK cannot close.
 //
 // The SDK closes a request's body as soon as the answer begins. Where the answer
 // comes fast, the transport has not seen the end of that body yet, takes the close
 // for a failed request, and cuts the connection while a large answer is being read:
 // "use of closed network connection", in up to 2 of 100 reads from a server on the
 // same machine. Requests to Kinesis are small, so a copy costs nothing.
-func HTTPClient() aws.HTTPClient {
-	return ownBody{awshttp.NewBuildableClient()}
+func HTTPClient(base aws.HTTPClient) aws.HTTPClient {
+	if base == nil {
+		base = awshttp.NewBuildableClient()
+	}
+	return ownBody{base}
 }
 
 type ownBody struct{ next aws.HTTPClient }

@@ -17,6 +17,11 @@ import (
 // five a second, shared by all who read it.
 const ReadInterval = 200 * time.Millisecond
 
+// readTimeout bounds one read with its retries. Kinesis answers within a second, an
+// answer of 10 MiB may take a while longer; a connection that says nothing any more
+// must not keep the shard for ever.
+const readTimeout = time.Minute
+
 // Position is a place in a shard. Unlike TRIM_HORIZON and LATEST it does not move
 // with time: whoever reads from it, whenever, reads the same records.
 type Position struct {
@@ -74,6 +79,8 @@ func (r *Reader) read(ctx context.Context, limit *int32) (Batch, error) {
 	if err := r.pace(ctx); err != nil {
 		return Batch{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	for attempt := 0; ; attempt++ {
 		if r.iterator == nil {
 			iterator, err := r.stream.iterator(ctx, r.shardID, r.next)

@@ -3,7 +3,6 @@ package token
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 )
@@ -49,20 +48,27 @@ func (c *Cache) Usable(ctx context.Context, refused int64) (t Token, known int64
 	return Token{}, t.Version, false, nil
 }
 
-// Version returns the token of exactly that version, expired or not.
-func (c *Cache) Version(ctx context.Context, version int64) (Token, error) {
-	if t := c.cached(); t.Version == version {
-		return t, nil
+// AtLeast returns the token of that version or, where it has been replaced, the
+// newer one. ok is false where that token has expired, or where the parameter was
+// deleted and its versions have begun anew.
+func (c *Cache) AtLeast(ctx context.Context, version int64) (t Token, ok bool, err error) {
+	usable := func(t Token) bool { return t.Version >= version && !t.Expired(c.now()) }
+	if t := c.cached(); t.Version != 0 && usable(t) {
+		return t, true, nil
 	}
-	t, err := c.store.GetVersion(ctx, version)
-	if err != nil {
-		return Token{}, err
+	t, err = c.store.Get(ctx)
+	if err == nil && t.Version < version {
+		// Either this read is behind the write, or the version is gone.
+		t, err = c.store.GetVersion(ctx, version)
 	}
-	if t.Version != version {
-		return Token{}, fmt.Errorf("SSM parameter %q: asked for version %d, got version %d", c.store.Name(), version, t.Version)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Token{}, false, nil
+	case err != nil:
+		return Token{}, false, err
 	}
 	c.keep(t)
-	return t, nil
+	return t, usable(t), nil
 }
 
 func (c *Cache) cached() Token {
@@ -71,14 +77,9 @@ func (c *Cache) cached() Token {
 	return c.current
 }
 
-// keep remembers the token that was obtained last. Versions start again at 1 when
-// the parameter is deleted and made anew, so the version decides only between
-// tokens of the same time.
+// keep remembers the token that was used last.
 func (c *Cache) keep(t Token) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	order := t.ObtainedAt.Compare(c.current.ObtainedAt)
-	if order > 0 || order == 0 && t.Version > c.current.Version {
-		c.current = t
-	}
+	c.current = t
 }

@@ -146,14 +146,54 @@ func TestCache(t *testing.T) {
 	require.False(t, ok, "expired")
 	require.Equal(t, int64(3), known)
 
-	old, err := cache.Version(t.Context(), 1)
-	require.NoError(t, err)
-	require.Equal(t, int64(1), old.Version)
-	_, err = cache.Version(t.Context(), 42)
-	require.ErrorIs(t, err, token.ErrNotFound)
-
 	ssm.broken = errors.New("throttled")
 	_, _, _, err = cache.Usable(t.Context(), 2)
+	require.ErrorIs(t, err, ssm.broken)
+}
+
+func TestCacheAtLeast(t *testing.T) {
+	t.Parallel()
+	ssm := newParameterStore()
+	store := token.NewStore(ssm, name)
+	cache := token.NewCache(store, clock)
+	atLeast := func(version int64) (got int64, ok bool) {
+		t.Helper()
+		found, ok, err := cache.AtLeast(t.Context(), version)
+		require.NoError(t, err)
+		return found.Version, ok
+	}
+	put := func(life time.Duration) {
+		t.Helper()
+		_, err := store.Put(t.Context(), aToken(life))
+		require.NoError(t, err)
+	}
+
+	_, ok := atLeast(1)
+	require.False(t, ok, "there is none")
+	put(time.Hour)
+	got, ok := atLeast(1)
+	require.True(t, ok)
+	require.Equal(t, int64(1), got)
+	put(time.Hour)
+	got, ok = atLeast(1)
+	require.True(t, ok)
+	require.Equal(t, int64(1), got, "the one in memory still works")
+	got, ok = atLeast(2)
+	require.True(t, ok)
+	require.Equal(t, int64(2), got)
+	reads := ssm.reads
+	got, ok = atLeast(1)
+	require.True(t, ok)
+	require.Equal(t, int64(2), got, "the newer one is taken")
+	require.Equal(t, reads, ssm.reads, "from memory")
+
+	put(-time.Second)
+	_, ok = atLeast(3)
+	require.False(t, ok, "expired")
+	_, ok = atLeast(9)
+	require.False(t, ok, "a version of a parameter that was deleted and made anew")
+	ssm.broken = errors.New("throttled")
+	_, _, err := cache.AtLeast(t.Context(), 9)
 	require.ErrorIs(t, err, ssm.broken)
 }
 

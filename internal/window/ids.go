@@ -34,6 +34,10 @@ func StarterQueue(pipeline string) string { return pipeline + "/starter" }
 // activities that format and deliver.
 func WorkerQueue(pipeline string) string { return pipeline + "/worker" }
 
+// TokenQueue is the task queue of the one activity that refreshes the token. Worker
+// processes serve it beside WorkerQueue, with slots of its own.
+func TokenQueue(pipeline string) string { return pipeline + "/token" }
+
 // shardIDPrefix and shardIDDigits describe the shard ids that Kinesis hands out.
 const (
 	shardIDPrefix = "shardId-"

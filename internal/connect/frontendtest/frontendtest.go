@@ -13,6 +13,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 )
@@ -89,6 +90,19 @@ func (s *Server) StartWorkflowExecution(_ context.Context, in *workflowservice.S
 	}
 	s.starts = append(s.starts, in)
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: "run"}, nil
+}
+
+// DescribeWorkflowExecution knows the first start of each workflow id: that is the
+// workflow which runs.
+func (s *Server) DescribeWorkflowExecution(_ context.Context, in *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	for _, start := range s.Starts() {
+		if start.GetWorkflowId() == in.GetExecution().GetWorkflowId() {
+			return &workflowservice.DescribeWorkflowExecutionResponse{
+				WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Memo: start.GetMemo()},
+			}, nil
+		}
+	}
+	return nil, serviceerror.ToStatus(serviceerror.NewNotFound("no workflow " + in.GetExecution().GetWorkflowId())).Err()
 }
 
 // GetSystemInfo is the first call of every client.
