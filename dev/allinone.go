@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,23 +25,25 @@ analytics API, and traffic like that of API Gateway. Every flush gets a line. Ct
 ends the traffic and delivers what is on its way; a second one kills.
 
 At the end every event that CloudWatch Logs took in is looked for at the API. The exit
-status is 1 if one was lost or arrived twice.
+status is 1 if one was lost or arrived twice, or if something did not work, and 2 if a
+flag is wrong. With --stay the servers, and with them the Web UI, stay until Ctrl-C.
 
 ` + analytics.FaultsHelp,
 		Example: `  go run ./dev
   go run ./dev --for 60s --rate 500
   go run ./dev --for 60s --rate 500 --fault 5xx=20%,token-life=10s,outage=20s@15s
+  go run ./dev --for 20s --ui 127.0.0.1:8233 --stay
   go run ./dev --input access.log --input envelopes.json.gz`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if o.Faults, err = analytics.ParseFaults(faults); err != nil {
-				return fmt.Errorf("--fault: %w", err)
-			}
-			if o.Mix, err = traffic.ParseMix(mix); err != nil {
-				return fmt.Errorf("--mix: %w", err)
-			}
+			var faultsErr, mixErr error
+			o.Faults, faultsErr = analytics.ParseFaults(faults)
+			o.Mix, mixErr = traffic.ParseMix(mix)
 			o.Out, o.Logs = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			err := misused(o.Validate(), flagFaults("--fault", faultsErr), flagFaults("--mix", mixErr), checkReportPath(report))
+			if err != nil {
+				return err
+			}
 			result, err := allinone.Run(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -73,4 +77,19 @@ status is 1 if one was lost or arrived twice.
 	flags.BoolVar(&o.Stay, "stay", false, "keep the servers when all is delivered, for a look at the Web UI, until Ctrl-C")
 	flags.BoolVar(&o.Verbose, "verbose", false, "show the processes' logs")
 	return cmd
+}
+
+// checkReportPath finds out before a run whether its report will have a place.
+func checkReportPath(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("--report %s: is a directory, name a file in it", path)
+	}
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("--report %s: there is no directory %s", path, dir)
+	}
+	return nil
 }

@@ -39,7 +39,7 @@ Faults are given with --fault, or while it runs:
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if config.Faults, err = analytics.ParseFaults(faults); err != nil {
-				return fmt.Errorf("--fault: %w", err)
+				return misused(flagFaults("--fault", err))
 			}
 			config.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			server, err := analytics.New(config)

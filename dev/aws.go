@@ -35,8 +35,9 @@ Faults are injected at run time, for example a fifth of all reads failing for a 
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cfg.Validate(); err != nil {
-				return fmt.Errorf("local AWS settings: %w", err)
+			resources, err := parseResources(streams, parameters)
+			if err := misused(cfg.Validate(), err); err != nil {
+				return err
 			}
 			ctx := cmd.Context()
 			srv := localaws.New(cfg)
@@ -44,11 +45,7 @@ Faults are injected at run time, for example a fifth of all reads failing for a 
 			if err != nil {
 				return err
 			}
-			resources, err := parseResources(streams, parameters)
-			if err == nil {
-				err = resources.Make(ctx, localConfig(addr, srv.Region()))
-			}
-			if err != nil {
+			if err := resources.Make(ctx, localConfig(addr, srv.Region())); err != nil {
 				return errors.Join(err, srv.Close())
 			}
 			printAWSAddress(cmd.OutOrStdout(), addr, srv.Region())

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -20,7 +21,7 @@ func main() {
 	// a second one kills.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	os.Exit(execute(ctx, os.Args[1:]))
+	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // Exit statuses.
@@ -29,13 +30,42 @@ const (
 	exitMisused = 2 // flags are wrong
 )
 
+// usageError says what is wrong with flags, before anything was started.
+type usageError struct{ cause error }
+
+func (e *usageError) Error() string { return e.cause.Error() }
+func (e *usageError) Unwrap() error { return e.cause }
+
+// misused joins what is wrong with flags, or returns nil where all is right.
+func misused(faults ...error) error {
+	if err := errors.Join(faults...); err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+// flagFaults puts the flag's name before each fault of its value.
+func flagFaults(flag string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var faults []error
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		faults = append(faults, errors.New(flag+": "+line))
+	}
+	return errors.Join(faults...)
+}
+
 // errIncomplete ends a run whose reconciliation has been printed already.
 var errIncomplete = errors.New("not every event arrived exactly once")
 
-func execute(ctx context.Context, args []string) int {
+// execute is main without the process: it returns the exit status.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := allinoneCommand()
 	root.AddCommand(awsCommand(), temporalCommand(), analyticsCommand(), trafficCommand())
 	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	root.SilenceUsage = true
 	root.SilenceErrors = true
 	started := false
@@ -45,10 +75,11 @@ func execute(ctx context.Context, args []string) int {
 		return 0
 	}
 	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
-		fmt.Fprintln(os.Stderr, "dev: "+line)
+		fmt.Fprintln(stderr, "dev: "+line)
 	}
-	if started {
-		return exitFailed
+	// What fails before a command runs is cobra's reading of the flags.
+	if _, usage := errors.AsType[*usageError](err); usage || !started {
+		return exitMisused
 	}
-	return exitMisused
+	return exitFailed
 }

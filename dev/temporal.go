@@ -31,11 +31,12 @@ func temporalCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if options.SearchAttributes, err = parseSearchAttributes(attributes); err != nil {
-				return err
-			}
+			options.SearchAttributes, err = parseSearchAttributes(attributes)
 			maps.Copy(options.SearchAttributes, visibility.Types())
 			options.LogLevel = level
+			if err := misused(err, options.Validate()); err != nil {
+				return err
+			}
 			return runTemporal(cmd.Context(), cmd, options)
 		},
 	}

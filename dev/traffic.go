@@ -36,7 +36,7 @@ SDK's variables; "dev aws" prints those for itself. Files with old events need i
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if generator.Mix, err = traffic.ParseMix(mix); err != nil {
-				return fmt.Errorf("--mix: %w", err)
+				return misused(flagFaults("--mix", err))
 			}
 			ctx := cmd.Context()
 			writer, err := subscribedWriter(ctx, stream, role)

@@ -39,7 +39,7 @@ func isolated(t *testing.T) environment {
 		env[s.Env()] = s.Example
 	}
 	env[config.FileVariable] = ""
-	env["LOGPIPE_STAGE_URL"] = "mem://"
+	env["LOGPIPE_STAGE_URL"] = "file://" + filepath.ToSlash(t.TempDir())
 	return env
 }
 

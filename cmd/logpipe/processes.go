@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,6 +37,9 @@ type processError struct{ cause error }
 
 func (e *processError) Error() string { return e.cause.Error() }
 func (e *processError) Unwrap() error { return e.cause }
+
+// errInterrupted ends a process that a signal reached before it ran.
+var errInterrupted = errors.New("interrupted")
 
 func starterCommand(logs io.Writer) *cobra.Command {
 	return &cobra.Command{
@@ -75,33 +81,72 @@ func runProcess(cmd *cobra.Command, role config.Role, logs io.Writer, module fx.
 	if err != nil {
 		return err
 	}
-	logger := telemetry.NewLogger(logs, cfg.LogLevel)
-	ctx, cancel := context.WithTimeout(cmd.Context(), startTimeout)
-	defer cancel()
-	app := fx.New(process(ctx, cfg, logger), module)
-	if err := app.Start(ctx); err != nil {
-		return &processError{dig.RootCause(err)}
-	}
-	end := <-app.Wait()
-	stopCtx, cancelStop := context.WithTimeout(context.WithoutCancel(cmd.Context()), stopTimeout)
-	defer cancelStop()
-	logger.Info("stopping", slog.String("signal", fmt.Sprint(end.Signal)))
-	if err := app.Stop(stopCtx); err != nil {
-		return &processError{fmt.Errorf("stop: %w", dig.RootCause(err))}
-	}
-	if end.ExitCode != 0 {
-		return &processError{fmt.Errorf("ended by a fatal error, see the log")}
+	// From here on a signal has to find somebody who stops what has been started.
+	ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer release()
+	if err := serve(ctx, cfg, telemetry.NewLogger(logs, cfg.LogLevel), module); err != nil {
+		return &processError{err}
 	}
 	return nil
 }
 
-// process is what both processes are built on. ctx bounds the first contact with
-// what they need.
+// serve runs a process until ctx ends or it fails for good.
+func serve(ctx context.Context, cfg config.Config, logger *slog.Logger, module fx.Option) error {
+	startCtx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	app := fx.New(process(startCtx, cfg, logger), module)
+	err := app.Start(context.WithoutCancel(ctx)) // the hooks obey startCtx
+	if err != nil && ctx.Err() != nil {
+		return errInterrupted
+	}
+	if err != nil {
+		return dig.RootCause(err)
+	}
+	interrupted := ctx.Err() != nil
+
+	var end fx.ShutdownSignal
+	select {
+	case <-ctx.Done():
+	case end = <-app.Wait():
+	}
+	logger.Info("stopping", slog.Bool("fatal", end.ExitCode != 0))
+	stopCtx, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancelStop()
+	if err := app.Stop(stopCtx); err != nil {
+		return fmt.Errorf("stop: %w", dig.RootCause(err))
+	}
+	switch {
+	case end.ExitCode != 0:
+		return errors.New("ended by a fatal error, see the log")
+	case interrupted:
+		return errInterrupted
+	}
+	return nil
+}
+
+// startHooks runs the start hooks with ctx rather than with that of App.Start: fx
+// rolls a failed start back with the same context that it has started with, and does
+// not call the stop hooks if that one is over.
+type startHooks struct {
+	fx.Lifecycle
+	ctx context.Context
+}
+
+func (l startHooks) Append(hook fx.Hook) {
+	if start := hook.OnStart; start != nil {
+		hook.OnStart = func(context.Context) error { return start(l.ctx) }
+	}
+	l.Lifecycle.Append(hook)
+}
+
+// process is what both processes are built on. ctx bounds the start: the first
+// contact with what they need, and their start hooks.
 func process(ctx context.Context, cfg config.Config, logger *slog.Logger) fx.Option {
 	return fx.Options(
 		fx.NopLogger,
 		fx.StopTimeout(stopTimeout),
 		fx.Supply(cfg, logger),
+		fx.Decorate(func(lc fx.Lifecycle) fx.Lifecycle { return startHooks{lc, ctx} }),
 		fx.Provide(
 			func() (aws.Config, error) { return connect.AWS(ctx) },
 			func(lc fx.Lifecycle) (*stage.Stage, error) {

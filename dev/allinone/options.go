@@ -4,10 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math"
+	"net"
+	"os"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/log-event-pipeline/logpipe/dev/analytics"
+	"github.com/log-event-pipeline/logpipe/dev/temporal"
 	"github.com/log-event-pipeline/logpipe/dev/traffic"
+	"github.com/log-event-pipeline/logpipe/internal/config"
 )
 
 // Options of a run.
@@ -53,11 +61,12 @@ type Options struct {
 	patience time.Duration
 }
 
-// Validate reports all that is wrong with the options.
+// Validate reports all that is wrong with the options, under the names of the flags
+// of dev, and looks for the input files.
 func (o Options) Validate() error {
 	var errs []error
-	if len(o.Inputs) == 0 && o.Rate <= 0 {
-		errs = append(errs, fmt.Errorf("--rate %v: want more than 0 events a second", o.Rate))
+	if len(o.Inputs) == 0 && (o.Rate <= 0 || math.IsInf(o.Rate, 0) || math.IsNaN(o.Rate)) {
+		errs = append(errs, fmt.Errorf("--rate %v: want a number of events a second above 0", o.Rate))
 	}
 	if o.For < 0 {
 		errs = append(errs, fmt.Errorf("--for %s: want a positive duration", o.For))
@@ -65,7 +74,79 @@ func (o Options) Validate() error {
 	if o.Shards < 1 || o.Shards > maxShards {
 		errs = append(errs, fmt.Errorf("--shards %d: want 1 to %d", o.Shards, maxShards))
 	}
+	errs = append(errs, checkWindowMaxAge(o.WindowMaxAge))
+	for _, path := range o.Inputs {
+		if err := checkInput(path); err != nil {
+			errs = append(errs, fmt.Errorf("--input %s: %w", path, err))
+		}
+	}
+	if err := (traffic.ReplayOptions{LogGroup: o.InputGroup}).Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("--log-group: %w", err))
+	}
+	for _, listen := range []struct {
+		flag string
+		err  error
+	}{
+		{"--ui", temporal.Options{UIListen: o.UIListen}.Validate()},
+		{"--temporal", temporal.Options{Listen: o.TemporalListen}.Validate()},
+		{"--analytics", checkListen(o.APIListen)},
+		{"--aws", checkListen(o.AWSListen)},
+	} {
+		if listen.err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", listen.flag, listen.err))
+		}
+	}
 	return errors.Join(errs...)
+}
+
+// checkWindowMaxAge leaves the limits to the setting that the option stands for.
+func checkWindowMaxAge(age time.Duration) error {
+	cfg := config.Default()
+	cfg.WindowMaxAge = age
+	if cfg.Validate(config.RoleNone) == nil {
+		return nil
+	}
+	settings := config.Describe()
+	setting := settings[slices.IndexFunc(settings, func(s config.Setting) bool { return s.Key == "window_max_age" })]
+	return fmt.Errorf("--window-max-age %s: want %s to %s", age, setting.Lowest, setting.Highest)
+}
+
+// checkInput finds out whether a file can be replayed. A pipe is not opened: what is
+// in it can be read only once.
+func checkInput(path string) error {
+	if path == "-" {
+		return nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("there is no such file")
+	case err != nil:
+		return err
+	case info.IsDir():
+		return errors.New("is a directory, name the files in it")
+	case info.Mode().IsRegular():
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	}
+	return nil
+}
+
+func checkListen(address string) error {
+	if address == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("%q is not host:port, such as 127.0.0.1:8080", address)
+	}
+	return nil
 }
 
 // maxShards keeps a run on a laptop: each shard is polled up to five times a second.

@@ -31,16 +31,18 @@ type Report struct {
 	// Strangers are events at the API that nobody produced. There must be none, and
 	// a run that has some has failed, but the report's form does not hold them.
 	Strangers int `json:"-"`
+	// Parked windows hold lost events that an operator can still save.
+	Parked int64 `json:"-"`
 }
 
 // OK tells whether every event arrived once.
 func (r Report) OK() bool { return r.Lost == 0 && r.Duplicates == 0 && r.Strangers == 0 }
 
 // reconcile compares event by event.
-func reconcile(p *produced, api *analytics.Server, windows int64) Report {
+func reconcile(p *produced, api *analytics.Server, windows, parked int64) Report {
 	stats := api.Stats()
 	r := Report{
-		Windows: windows, Batches: stats.Batches,
+		Windows: windows, Parked: parked, Batches: stats.Batches,
 		Retries: stats.Attempts - min(stats.Attempts, stats.Batches), TokenRequests: stats.TokenRequests,
 		Strangers: int(stats.Unidentified),
 	}
@@ -81,6 +83,9 @@ func (r Report) Print(w io.Writer) {
 	row("produced", r.Produced, "log events that CloudWatch Logs took in")
 	row("delivered", r.Delivered, "")
 	row("lost", r.Lost, "")
+	if r.Parked > 0 {
+		row("parked", r.Parked, "windows that the API has refused; in the Web UI, which --stay keeps: "+parkedFlushes)
+	}
 	row("duplicates", r.Duplicates, "")
 	if r.Strangers > 0 {
 		row("strangers", r.Strangers, "events at the API that nobody produced")

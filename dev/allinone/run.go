@@ -21,6 +21,18 @@ const (
 	defaultPatience = 20 * time.Second
 )
 
+// ErrInterrupted ends a run whose context ended before everything ran.
+var ErrInterrupted = errors.New("interrupted")
+
+// started is err, or ErrInterrupted where the context has ended: what a start says
+// then is a consequence.
+func started(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ErrInterrupted
+	}
+	return err
+}
+
 // Run runs the pipeline until the traffic has ended (by its time, at the end of its
 // input, or with the context) and everything is delivered. The error is about the
 // run itself; whether all events arrived is in the report.
@@ -33,7 +45,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	if err := s.startPipeline(ctx); err != nil {
+	if err := started(ctx, s.startPipeline(ctx)); err != nil {
 		return Report{}, errors.Join(err, s.stop(false))
 	}
 	r := &run{stack: s, out: o.Out, watcher: newWatcher(s.client, o.Out)}
@@ -170,7 +182,11 @@ func (r *run) finish(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	return reconcile(r.produced, r.api, windows), nil
+	waiting, err := r.watcher.count(ctx, parked)
+	if err != nil {
+		return Report{}, err
+	}
+	return reconcile(r.produced, r.api, windows, waiting), nil
 }
 
 // drain tells when a run has nothing more to wait for.

@@ -107,9 +107,11 @@ func TestBadInputDeliversWhatCameBefore(t *testing.T) {
 	require.NoError(t, os.WriteFile(good, []byte("one\ntwo\n"), 0o600))
 	var out bytes.Buffer
 	o := testOptions(t, &out)
-	o.Inputs = []string{good, filepath.Join(dir, "missing.log")}
+	bad := filepath.Join(dir, "bad.gz")
+	require.NoError(t, os.WriteFile(bad, []byte("\x1f\x8bnot gzip"), 0o600))
+	o.Inputs = []string{good, bad}
 	report, err := Run(t.Context(), o)
-	require.ErrorContains(t, err, "missing.log")
+	require.ErrorContains(t, err, "bad.gz")
 	require.Equal(t, 2, report.Delivered)
 	require.True(t, report.OK(), "%+v", report)
 }
@@ -121,11 +123,41 @@ func TestTheContextEndsTheTrafficAndDeliversTheRest(t *testing.T) {
 	o.For = 0
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	time.AfterFunc(3*time.Second, cancel)
+	o.onStarted = func(*stack) { time.AfterFunc(3*time.Second, cancel) }
 	report, err := Run(ctx, o)
 	require.NoError(t, err, out.String())
 	require.Positive(t, report.Produced)
 	require.True(t, report.OK(), "%+v", report)
+}
+
+// writer calls a function with what is written.
+type writer func(p []byte)
+
+func (w writer) Write(p []byte) (int, error) {
+	w(p)
+	return len(p), nil
+}
+
+func TestTheContextEndsTheStart(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"worker runs", "starter runs"} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			o := testOptions(t, &out)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			o.Verbose, o.Logs = true, writer(func(p []byte) {
+				if bytes.Contains(p, []byte(line)) {
+					cancel()
+				}
+			})
+			report, err := Run(ctx, o)
+			require.EqualError(t, err, "interrupted")
+			require.Zero(t, report)
+			require.Empty(t, out.String(), "nothing is said of a run that was none")
+		})
+	}
 }
 
 func TestRefusedBatchesFailTheRun(t *testing.T) {
@@ -139,7 +171,9 @@ func TestRefusedBatchesFailTheRun(t *testing.T) {
 	require.NoError(t, err, out.String())
 	require.Equal(t, report.Produced, report.Lost)
 	require.False(t, report.OK())
-	require.Contains(t, out.String(), "parked", "a person sees what waits for them")
+	require.Equal(t, report.Windows, report.Parked)
+	require.Regexp(t, fmt.Sprintf(` parked +%d  windows `, report.Parked), out.String(), "a person sees what waits for them")
+	require.Contains(t, out.String(), `WorkflowType = 'FlushWindow' AND ExecutionStatus = 'Running' AND LogpipeStatus = 'parked'`)
 	require.Contains(t, out.String(), "stage and log of this run")
 }
 

@@ -41,8 +41,12 @@ const (
 	filterRole      = "arn:aws:iam::" + localaws.DefaultAccount + ":role/cloudwatch-to-kinesis"
 )
 
-// stopTimeout bounds the stop of each part.
-const stopTimeout = 30 * time.Second
+// Timeouts of the pipeline's start and stop. The starter and then the worker take up
+// to 15 s and 20 s for their stop.
+const (
+	startTimeout = time.Minute
+	stopTimeout  = 45 * time.Second
+)
 
 // stack is everything that runs, in the order of its start.
 type stack struct {
@@ -70,7 +74,7 @@ func startServers(ctx context.Context, o Options) (s *stack, err error) {
 	for _, start := range []func(context.Context) error{
 		s.startLogs, s.startAWS, s.startAPI, s.startTemporal, s.makeResources,
 	} {
-		if err := start(ctx); err != nil {
+		if err := started(ctx, start(ctx)); err != nil {
 			return nil, errors.Join(err, s.stop(false))
 		}
 	}
@@ -221,7 +225,10 @@ func (s *stack) startPipeline(ctx context.Context) error {
 		worker.Module,
 		starter.Module,
 	)
-	if err := app.Start(ctx); err != nil {
+	// fx does not roll a start back whose context has ended, so a signal does not end it.
+	startCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
+	defer cancel()
+	if err := app.Start(startCtx); err != nil {
 		return fmt.Errorf("start the pipeline: %w", dig.RootCause(err))
 	}
 	s.closeLater(func() error {

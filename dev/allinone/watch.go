@@ -21,6 +21,12 @@ import (
 // flushes is the type of workflow that a person watches.
 const flushes = "WorkflowType = '" + workflows.FlushWindowName + "'"
 
+// parked is the condition of a flush that waits for an operator.
+var (
+	parked        = fmt.Sprintf("ExecutionStatus = 'Running' AND %s = '%s'", visibility.Status.GetName(), visibility.StatusParked)
+	parkedFlushes = flushes + " AND " + parked
+)
+
 // watcher prints a line for each flush that ends or is parked. It knows no more
 // than anybody with a browser: it asks Temporal's visibility.
 type watcher struct {
@@ -38,8 +44,7 @@ func newWatcher(c client.Client, out io.Writer) *watcher {
 func (w *watcher) look(ctx context.Context) error {
 	next := time.Now().Add(-lookBack)
 	ended := fmt.Sprintf("%s AND CloseTime >= '%s'", flushes, w.since.UTC().Format(time.RFC3339Nano))
-	parked := fmt.Sprintf("%s AND ExecutionStatus = 'Running' AND %s = '%s'", flushes, visibility.Status.GetName(), visibility.StatusParked)
-	for _, query := range []string{ended, parked} {
+	for _, query := range []string{ended, parkedFlushes} {
 		if err := w.list(ctx, query); err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refused != nil {
 		w.Header().Set("Content-Type", codec.ContentType)
 		w.Header().Set("x-amzn-ErrorType", refused.Code)
-		respond(w, refused.HTTPStatus(), codec.EncodeError(nil, refused))
+		respond(r.Context(), w, refused.HTTPStatus(), codec.EncodeError(nil, refused))
 	}
 }
 
@@ -103,7 +103,7 @@ func (s *Server) serveTarget(w http.ResponseWriter, r *http.Request, codec wire.
 	verdict := s.faults.Judge(service, op.Name, target)
 	ctx := r.Context()
 	if err := pause(ctx, verdict.Latency); err != nil {
-		return asWireError(err)
+		return asWireError(fmt.Errorf("injected latency: %w", err))
 	}
 	if verdict.Before != nil {
 		return verdict.Before
@@ -119,11 +119,11 @@ func (s *Server) serveTarget(w http.ResponseWriter, r *http.Request, codec wire.
 		return verdict.After
 	}
 	if stream, ok := out.(wire.Streamer); ok {
-		time.Sleep(networkDelay)
+		awaitNetwork(ctx)
 		stream.Stream(w, r, codec)
 		return nil
 	}
-	return s.answer(w, codec, out)
+	return s.answer(ctx, w, codec, out)
 }
 
 // sized is a response that knows about how long its JSON will be.
@@ -132,7 +132,7 @@ type sized interface{ JSONSize() int }
 // buffers are reused for answers: those of GetRecords take megabytes.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-func (s *Server) answer(w http.ResponseWriter, codec wire.Codec, out any) *wire.Error {
+func (s *Server) answer(ctx context.Context, w http.ResponseWriter, codec wire.Codec, out any) *wire.Error {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	if o, ok := out.(sized); ok {
@@ -144,7 +144,7 @@ func (s *Server) answer(w http.ResponseWriter, codec wire.Codec, out any) *wire.
 	}
 	*buf = encoded
 	w.Header().Set("Content-Type", codec.ContentType)
-	respond(w, http.StatusOK, encoded)
+	respond(ctx, w, http.StatusOK, encoded)
 	return nil
 }
 
@@ -159,9 +159,12 @@ const (
 	networkDelay = 2 * time.Millisecond
 )
 
-func respond(w http.ResponseWriter, status int, body []byte) {
+// awaitNetwork returns at once for a client that went away.
+func awaitNetwork(ctx context.Context) { _ = pause(ctx, networkDelay) }
+
+func respond(ctx context.Context, w http.ResponseWriter, status int, body []byte) {
 	if len(body) > readAtOnce {
-		time.Sleep(networkDelay)
+		awaitNetwork(ctx)
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
@@ -176,7 +179,7 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, body []byte,
 			panic(err) // only structs of strings are answered
 		}
 		w.Header().Set("Content-Type", "text/xml")
-		respond(w, status, b)
+		respond(r.Context(), w, status, b)
 	}
 	fail := func(e *wire.Error) { answer(e.HTTPStatus(), sts.ErrorBody(e, id)) }
 	form, err := url.ParseQuery(string(body))
@@ -186,7 +189,7 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, body []byte,
 	}
 	verdict := s.faults.Judge("sts", form.Get("Action"), wire.Target{})
 	if err := pause(r.Context(), verdict.Latency); err != nil {
-		fail(asWireError(err))
+		fail(asWireError(fmt.Errorf("injected latency: %w", err)))
 		return
 	}
 	if verdict.Before != nil {
@@ -212,7 +215,7 @@ func asWireError(err error) *wire.Error {
 	return &wire.Error{Code: "InternalFailure", Message: err.Error(), Status: http.StatusInternalServerError}
 }
 
-// pause waits for an injected latency.
+// pause waits, unless the context ends.
 func pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
@@ -223,7 +226,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("injected latency: %w", ctx.Err())
+		return ctx.Err()
 	}
 }
 

@@ -64,6 +64,12 @@ type Options struct {
 	LogLevel slog.Leveler
 }
 
+// Validate reports all faults at once.
+func (o Options) Validate() error {
+	_, err := o.resolve()
+	return err
+}
+
 // resolve fills in the defaults and reports all faults at once.
 func (o Options) resolve() (Options, error) {
 	var errs []error

@@ -31,6 +31,9 @@ type ReplayOptions struct {
 	Logger *slog.Logger
 }
 
+// Validate reports a log group or log stream that CloudWatch Logs would refuse.
+func (o ReplayOptions) Validate() error { return checkNames(o.LogGroup, o.LogStream) }
+
 // ReplayResult says what was read. What became of it is in the counts of the
 // [Writer].
 type ReplayResult struct {
@@ -61,7 +64,7 @@ func Replay(ctx context.Context, w *Writer, files []string, o ReplayOptions) (Re
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	if err := checkNames(o.LogGroup, o.LogStream); err != nil {
+	if err := o.Validate(); err != nil {
 		return ReplayResult{}, err
 	}
 	r := &replay{options: o, writer: w, pending: map[stream]*pendingEvents{}}

@@ -76,11 +76,9 @@ func checkStageURL(text string) error {
 			return errors.New("names no directory: write file:///DIRECTORY")
 		}
 	case "mem":
-		if u.Host != "" || u.Path != "" {
-			return errors.New("has more than mem://: the stage in memory has no name")
-		}
+		return errors.New("is the memory of one process, where no other would find the windows: use s3:// or file://")
 	default:
-		return fmt.Errorf("has the unknown scheme %q: use s3://, file:// or mem://", u.Scheme)
+		return fmt.Errorf("has the unknown scheme %q: use s3:// or file://", u.Scheme)
 	}
 	return nil
 }

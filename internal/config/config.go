@@ -64,8 +64,8 @@ type Config struct {
 
 	// PollLease is how long one PollShard activity keeps a shard before it hands it back.
 	PollLease time.Duration
-	// HeartbeatTimeout is how long a long-running activity may be silent before its
-	// process counts as gone and another takes over.
+	// HeartbeatTimeout is how long a starter may be silent before it counts as gone and
+	// others take over its shards. Deliveries have no heartbeat.
 	HeartbeatTimeout time.Duration
 	// MaxShards is how many shards one starter polls at once.
 	MaxShards int

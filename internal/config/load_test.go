@@ -352,7 +352,7 @@ func TestLoadReportsAllFaultsAtOnce(t *testing.T) {
 
 func TestLoadAsksOnlyForWhatTheRoleNeeds(t *testing.T) {
 	t.Parallel()
-	mustLoad(t, RoleStarter, "", []string{"LOGPIPE_STREAM=api-logs", "LOGPIPE_STAGE_URL=mem://"})
+	mustLoad(t, RoleStarter, "", []string{"LOGPIPE_STREAM=api-logs", "LOGPIPE_STAGE_URL=file:///var/lib/logpipe"})
 	var worker []string
 	for _, entry := range required() {
 		if !strings.HasPrefix(entry, "LOGPIPE_STREAM=") {

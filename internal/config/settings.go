@@ -77,6 +77,11 @@ func defineRange[T cmp.Ordered](at func(*Config) *T, low, high T, describe Setti
 // time to read the batch and the token.
 const maxDestinationTimeout = 50 * time.Second
 
+// minHeartbeatTimeout is the least that tells a dead starter from a slow one: at the
+// tip of a shard a poller reads once a second, and staging a window can take longer. A
+// lease is never shorter than the timeout.
+const minHeartbeatTimeout = 5 * time.Second
+
 // defineURL is define for text that may hold credentials by mistake.
 func defineURL(at func(*Config) *string, check func(string) error, describe Setting) setting {
 	s := define(at, check, describe)
@@ -128,7 +133,7 @@ var settings = []setting{
 		Key:        "stage_url",
 		RequiredBy: bothRoles,
 		Example:    "s3://my-bucket?region=eu-central-1&prefix=logpipe/",
-		Meaning:    "Blob store for windows and batches: `s3://bucket?prefix=path/`, `file:///directory` or `mem://`.",
+		Meaning:    "Blob store for windows and batches: `s3://bucket?prefix=path/` or `file:///directory`, the same for both processes.",
 	}),
 	defineRange(func(c *Config) *time.Duration { return &c.WindowMaxAge }, 100*time.Millisecond, time.Hour, Setting{
 		Key:     "window_max_age",
@@ -196,13 +201,13 @@ var settings = []setting{
 		Key:     "token_refresh_ahead",
 		Meaning: "A token is replaced this long before it expires, though never before half of its life is over.",
 	}),
-	defineRange(func(c *Config) *time.Duration { return &c.PollLease }, time.Second, 24*time.Hour, Setting{
+	defineRange(func(c *Config) *time.Duration { return &c.PollLease }, minHeartbeatTimeout, 24*time.Hour, Setting{
 		Key:     "poll_lease",
 		Meaning: "A starter hands a shard back after this time, so that load moves to starters that joined since.",
 	}),
-	defineRange(func(c *Config) *time.Duration { return &c.HeartbeatTimeout }, time.Second, 10*time.Minute, Setting{
+	defineRange(func(c *Config) *time.Duration { return &c.HeartbeatTimeout }, minHeartbeatTimeout, 10*time.Minute, Setting{
 		Key:     "heartbeat_timeout",
-		Meaning: "A process that has been silent this long counts as gone, and another one takes over its shards and deliveries.",
+		Meaning: "A starter that has been silent this long counts as gone, and others take over its shards.",
 	}),
 	defineRange(func(c *Config) *int { return &c.MaxShards }, 1, 10_000, Setting{
 		Key:     "max_shards",

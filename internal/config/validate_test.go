@@ -81,9 +81,9 @@ func TestValidateValues(t *testing.T) {
 		{"stage_url", "file://var/lib/logpipe", "with three slashes"},
 		{"stage_url", "file://./stage", "with three slashes"},
 		{"stage_url", "file://", "names no directory"},
-		{"stage_url", "mem://", ""},
-		{"stage_url", "mem://name", "has no name"},
-		{"stage_url", "gs://bucket", `the unknown scheme "gs"`},
+		{"stage_url", "mem://", "the memory of one process, where no other would find the windows: use s3:// or file://"},
+		{"stage_url", "mem://name", "the memory of one process"},
+		{"stage_url", "gs://bucket", `the unknown scheme "gs": use s3:// or file://`},
 		{"stage_url", "/var/lib/logpipe", "is no URL"},
 		{"stage_url", "s3://bucket#x", "behind #"},
 
@@ -152,9 +152,10 @@ func TestValidateValues(t *testing.T) {
 		{"token_refresh_ahead", "0s", ""},
 		{"token_refresh_ahead", "-1s", "use 0s to 24h"},
 		{"poll_lease", "15s", ""},
-		{"poll_lease", "500ms", "use 1s to 24h"},
-		{"heartbeat_timeout", "1s", ""},
-		{"heartbeat_timeout", "11m", "use 1s to 10m"},
+		{"poll_lease", "4s", "use 5s to 24h"},
+		{"heartbeat_timeout", "5s", ""},
+		{"heartbeat_timeout", "4999ms", "use 5s to 10m"},
+		{"heartbeat_timeout", "11m", "use 5s to 10m"},
 		{"max_shards", "10001", "use 1 to 10000"},
 		{"worker_activities", "0", ""},
 		{"worker_activities", "-1", "use 0 to 10000"},
@@ -210,7 +211,7 @@ func TestValidateSettingsTogether(t *testing.T) {
 		},
 		"not while one of them is wrong": {
 			[]string{"LOGPIPE_POLL_LEASE=0", "LOGPIPE_HEARTBEAT_TIMEOUT=11s"},
-			`LOGPIPE_POLL_LEASE: "0" is out of range: use 1s to 24h`,
+			`LOGPIPE_POLL_LEASE: "0" is out of range: use 5s to 24h`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 // Package stage keeps the blobs of windows on their way: raw records, formatted
 // batches, quarantined pieces. It is a thin layer above gocloud.dev/blob, which
-// brings the kinds of storage: s3:// in production, file:// and mem:// elsewhere.
+// brings the kinds of storage: s3:// in production, file:// on one machine, and
+// mem:// for tests; no process can be configured with the latter.
 package stage
 
 import (
@@ -30,7 +31,8 @@ type Stage struct {
 // Open opens the stage at a URL: s3://bucket?prefix=path/, file:///directory or
 // mem://. The directory of a file:// stage is made if it is missing.
 //
-// A mem:// stage is seen by the process that opened it and by no other.
+// A mem:// stage is seen by the process that opened it and by no other, so it is for
+// tests only.
 func Open(ctx context.Context, rawURL string) (*Stage, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -75,7 +77,9 @@ func (s *Stage) Check(ctx context.Context, key string) error {
 	return s.Delete(ctx, key)
 }
 
-// Put writes an object. It is durable when Put returns.
+// Put writes an object, all of it or none. When Put returns, an object in S3 is
+// durable. A file has been renamed into place, but not flushed to the disk: it
+// survives a process that is killed, not a power failure.
 func (s *Stage) Put(ctx context.Context, key string, body []byte) error {
 	err := s.bucket.WriteAll(ctx, key, body, &blob.WriterOptions{
 		ContentType: "application/octet-stream",
