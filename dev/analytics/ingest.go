@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -32,7 +33,7 @@ const (
 type apiError struct {
 	Code    string `json:"error"`
 	Message string `json:"message"`
-	Offset  *int   `json:"offset,omitempty"` // where a malformed body breaks, in bytes
+	Offset  *int64 `json:"offset,omitempty"` // where a malformed body breaks, in bytes
 	status  int
 }
 
@@ -110,8 +111,9 @@ func (s *Server) ingest(r *http.Request, buf *bytes.Buffer, f Faults) (int, *api
 	}
 	body := buf.Bytes()
 	b, err := parseBatch(body, len(s.ledger.recent))
-	if syntax, ok := errors.AsType[*SyntaxError](err); ok {
-		return 0, &apiError{"invalid_json", syntax.Error(), &syntax.Offset, http.StatusBadRequest}
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		message := fmt.Sprintf("%s at offset %d", syntax.Err, syntax.ByteOffset)
+		return 0, &apiError{"invalid_json", message, &syntax.ByteOffset, http.StatusBadRequest}
 	}
 	if f.refuses(body) {
 		return 0, &apiError{"refused", "an injected fault refuses this body for good", nil, http.StatusBadRequest}

@@ -1,6 +1,7 @@
 package analytics
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"hash/maphash"
@@ -22,18 +23,12 @@ func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
 func eventID(text []byte) ID {
 	var id ID
-	if len(text) != 2*len(id) {
-		return sha256.Sum256(text)
-	}
-	for _, c := range text {
-		if !isDigit(c) && (c < 'a' || c > 'f') {
-			return sha256.Sum256(text)
+	if len(text) == hex.EncodedLen(len(id)) && !bytes.ContainsAny(text, "ABCDEF") {
+		if _, err := hex.Decode(id[:], text); err == nil {
+			return id
 		}
 	}
-	if _, err := hex.Decode(id[:], text); err != nil {
-		return sha256.Sum256(text)
-	}
-	return id
+	return sha256.Sum256(text)
 }
 
 // Receipt says how an event arrived. A batch that was sent again under its

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 func hexID(n int) string { return ID(sha256.Sum256(fmt.Append(nil, n))).String() }
@@ -31,6 +33,7 @@ func TestParseBatch(t *testing.T) {
 		{"other uid", `[{"log.record.uid":"short"}]`, []string{ID(sha256.Sum256([]byte("short"))).String()}, 0},
 		{"upper-case uid is another text", `[{"log.record.uid":"` + strings.ToUpper(a) + `"}]`, []string{ID(sha256.Sum256([]byte(strings.ToUpper(a)))).String()}, 0},
 		{"escaped member and uid", `[{"log\u002erecord.uid":"sh\u006frt"}]`, []string{ID(sha256.Sum256([]byte("short"))).String()}, 0},
+		{"the last of repeated members", `[{"log.record.uid":"` + a + `","log.record.uid":"` + b + `"},{"log.record.uid":"` + a + `","log.record.uid":7}]`, []string{b}, 1},
 		{"uid is no text", `[{"log.record.uid":7},{"log.record.uid":""},{"log.record.uid":null}]`, nil, 3},
 	}
 	for _, test := range tests {
@@ -61,56 +64,71 @@ func TestParseBatchKeepsTheLatest(t *testing.T) {
 
 func TestParseBatchNamesTheOffset(t *testing.T) {
 	t.Parallel()
+	const maxDepth = 10_000 // of the decoder
 	tests := []struct {
 		body, want string
-		offset     int
+		offset     int64
 	}{
 		{"", "empty", 0},
 		{" \n", "empty", 2},
-		{"\x00", "expected a JSON object", 0},
-		{"hello", "expected a JSON object", 0},
-		{`[{"a":1},2]`, "event 2 is none", 9},
-		{`[{"a":1}`, "ends inside", 8},
-		{`[{"a":"x`, "ends inside", 8},
-		{`[{"a":tru]`, "expected true", 9},
-		{`[{"a":1,}]`, "member name", 8},
-		{`[{"a":-,"b":1}]`, "expected a digit", 7},
-		{`[{"a":01}]`, "expected , or }", 7},
-		{"[{\"a\":\"x\ny\"}]", "control character 0x0a", 8},
-		{`[{"a":"\x"}]`, "unknown escape", 8},
-		{`[{"a":"\u12g4"}]`, "hexadecimal", 11},
-		{`[{"a":1}] x`, "more data", 10},
+		{"\x00", "invalid character", 0},
+		{"hello", "invalid character 'h'", 0},
+		{"7", "must be a JSON object", 0},
+		{`[{"a":1},2]`, "must be a JSON object", 9},
+		{`{"n":1, "events":[{"a":1}, 2]}`, "must be a JSON object", 27},
+		{`[{"a":1}`, "EOF", 8},
+		{`[{"a":"x`, "EOF", 8},
+		{`{"a":1`, "EOF", 6},
+		{`[{"a":tru]`, "literal true", 9},
+		{`[{"a":1,}]`, "invalid character ','", 7},
+		{`[{"a":-,"b":1}]`, "expecting digit", 7},
+		{`[{"a":01}]`, "invalid character '1'", 7},
+		{`[{7:1}]`, "name must be a string", 2},
+		{"[{\"a\":\"x\ny\"}]", `invalid character '\n'`, 8},
+		{`[{"a":"\x"}]`, "escape", 7},
+		{`[{"a":"\u12g4"}]`, "escape", 7},
+		{`[{"a":"\ud800"}]`, "surrogate", 7},
+		{`[{"a":1}] x`, "invalid character 'x'", 10},
+		{`[{"a":1}] {}`, "more data", 10},
 		{"[{\"a\":\"\xff\"}]", "invalid UTF-8", 7},
-		{`{"a":1} []`, "expected a JSON object", 8},
-		{"[" + `{"a":` + strings.Repeat("[", maxDepth+1), "nested deeper", 6 + maxDepth - 2},
+		{`{"a":1} []`, "must be a JSON object", 8},
+		{"[" + `{"a":` + strings.Repeat("[", maxDepth+1), "max depth", 6 + maxDepth - 2},
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%.20q", test.body), func(t *testing.T) {
 			t.Parallel()
 			_, err := parseBatch([]byte(test.body), 0)
-			syntax, ok := errors.AsType[*SyntaxError](err)
-			if !ok || !strings.Contains(err.Error(), test.want) || syntax.Offset != test.offset {
+			syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
+			if !ok || !strings.Contains(err.Error(), test.want) || syntax.ByteOffset != test.offset {
 				t.Errorf("got %v, want %q at offset %d", err, test.want, test.offset)
 			}
 		})
 	}
 }
 
-// The scanner must agree with encoding/json on what is JSON, and on the ids.
+// parseBatch must agree with encoding/json on what is JSON, and on the ids.
 func FuzzParseBatch(f *testing.F) {
 	for _, seed := range []string{
 		`[]`, `[{}]`, `{}{}`, `{"events":[{}]}`, `[{"log.record.uid":"a"},{"log.record.uid":"` + hexID(1) + `"}]`,
 		`[{"a":-1.5e+7,"b":[true,false,null],"c":{"d":"\u00e9\n"}}]`, `[{"log\u002erecord.uid":"x"}]`, "{\"a\":\"\xff\"}", `[{"a":01}]`, `[[]]`,
+		`[{"log.record.uid":"a","log.record.uid":7}]`, `{"events":[{}],"events":1}`, `{"events":[{"events":[7]},7]}`,
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		if bytes.Contains(bytes.ToLower(body), []byte(`\ud`)) {
+			t.Skip("encoding/json mends half of a surrogate pair, which is refused here")
+		}
 		got, err := parseBatch(body, 3)
 		ids, unidentified, ok := reference(body)
 		if ok != (err == nil) {
 			t.Fatalf("%q: accepted is %v, but encoding/json says %v (%v)", body, err == nil, ok, err)
 		}
 		if err != nil {
+			syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
+			if !ok || syntax.ByteOffset < 0 || syntax.ByteOffset > int64(len(body)) {
+				t.Errorf("%q: the error does not say where the body is at fault: %v", body, err)
+			}
 			return
 		}
 		if fmt.Sprint(got.ids) != fmt.Sprint(ids) || got.unidentified != unidentified {
