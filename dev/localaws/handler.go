@@ -1,6 +1,7 @@
 package localaws
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/xml"
@@ -50,7 +51,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refused != nil {
 		w.Header().Set("Content-Type", codec.ContentType)
 		w.Header().Set("x-amzn-ErrorType", refused.Code)
-		respond(r.Context(), w, refused.HTTPStatus(), codec.EncodeError(nil, refused))
+		var answer bytes.Buffer
+		codec.EncodeError(&answer, refused)
+		respond(r.Context(), w, refused.HTTPStatus(), answer.Bytes())
 	}
 }
 
@@ -126,25 +129,18 @@ func (s *Server) serveTarget(w http.ResponseWriter, r *http.Request, codec wire.
 	return s.answer(ctx, w, codec, out)
 }
 
-// sized is a response that knows about how long its JSON will be.
-type sized interface{ JSONSize() int }
-
 // buffers are reused for answers: those of GetRecords take megabytes.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func (s *Server) answer(ctx context.Context, w http.ResponseWriter, codec wire.Codec, out any) *wire.Error {
-	buf := buffers.Get().(*[]byte)
+	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
-	if o, ok := out.(sized); ok {
-		*buf = slices.Grow((*buf)[:0], o.JSONSize())
-	}
-	encoded, err := codec.Encode((*buf)[:0], out)
-	if err != nil {
+	buf.Reset()
+	if err := codec.Encode(buf, out); err != nil {
 		return asWireError(err)
 	}
-	*buf = encoded
 	w.Header().Set("Content-Type", codec.ContentType)
-	respond(ctx, w, http.StatusOK, encoded)
+	respond(ctx, w, http.StatusOK, buf.Bytes())
 	return nil
 }
 

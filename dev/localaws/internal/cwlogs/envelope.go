@@ -6,22 +6,20 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"sync"
 
+	"github.com/go-json-experiment/json"
 	"github.com/klauspost/compress/gzip"
-
-	"github.com/log-event-pipeline/logpipe/dev/localaws/internal/wire"
 )
 
-// envelope is what one record of a subscription carries.
+// envelope is what one record of a subscription carries, its members in the service's order.
 type envelope struct {
-	messageType string
-	owner       string
-	logGroup    string
-	logStream   string
-	filters     []string
-	events      []event
+	MessageType         string   `json:"messageType"`
+	Owner               string   `json:"owner"`
+	LogGroup            string   `json:"logGroup"`
+	LogStream           string   `json:"logStream"`
+	SubscriptionFilters []string `json:"subscriptionFilters"`
+	LogEvents           []event  `json:"logEvents"`
 }
 
 const (
@@ -31,45 +29,10 @@ const (
 	controlText    = "CWL CONTROL MESSAGE: Checking health of destination Kinesis stream."
 )
 
-// appendJSON writes the envelope with its members in the service's order.
-func (e *envelope) appendJSON(dst []byte) []byte {
-	dst = append(dst, `{"messageType":"`...)
-	dst = append(dst, e.messageType...)
-	dst = append(dst, `","owner":"`...)
-	dst = append(dst, e.owner...)
-	dst = append(dst, `","logGroup":`...)
-	dst = wire.AppendString(dst, e.logGroup)
-	dst = append(dst, `,"logStream":`...)
-	dst = wire.AppendString(dst, e.logStream)
-	dst = append(dst, `,"subscriptionFilters":[`...)
-	for i, f := range e.filters {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = wire.AppendString(dst, f)
-	}
-	dst = append(dst, `],"logEvents":[`...)
-	for i := range e.events {
-		ev := &e.events[i]
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `{"id":"`...)
-		dst = append(dst, ev.id...)
-		dst = append(dst, `","timestamp":`...)
-		dst = strconv.AppendInt(dst, ev.timestamp, 10)
-		dst = append(dst, `,"message":`...)
-		dst = wire.AppendString(dst, ev.message)
-		dst = append(dst, '}')
-	}
-	return append(dst, `]}`...)
-}
-
 // compressor holds what compressing needs again and again.
 type compressor struct {
-	plain []byte
-	zip   *gzip.Writer
-	out   bytes.Buffer
+	zip *gzip.Writer
+	out bytes.Buffer
 }
 
 var compressors = sync.Pool{New: func() any { return &compressor{zip: gzip.NewWriter(nil)} }}
@@ -81,10 +44,9 @@ var header = [10]byte{0x1f, 0x8b, 8}
 func (e *envelope) compress() ([]byte, error) {
 	c := compressors.Get().(*compressor)
 	defer compressors.Put(c)
-	c.plain = e.appendJSON(c.plain[:0])
 	c.out.Reset()
 	c.zip.Reset(&c.out)
-	if _, err := c.zip.Write(c.plain); err != nil {
+	if err := json.MarshalWrite(c.zip, e); err != nil {
 		return nil, fmt.Errorf("compress envelope: %w", err)
 	}
 	if err := c.zip.Close(); err != nil {
@@ -110,14 +72,14 @@ func (e *envelope) pack(limit int) (records []packed, tooLarge []event, err erro
 	}
 	switch {
 	case len(data) <= limit:
-		return []packed{{data, len(e.events)}}, nil, nil
-	case len(e.events) == 1:
-		return nil, e.events, nil
+		return []packed{{data, len(e.LogEvents)}}, nil, nil
+	case len(e.LogEvents) == 1:
+		return nil, e.LogEvents, nil
 	}
-	half := len(e.events) / 2
-	for _, part := range [][]event{e.events[:half], e.events[half:]} {
+	half := len(e.LogEvents) / 2
+	for _, part := range [][]event{e.LogEvents[:half], e.LogEvents[half:]} {
 		cut := *e
-		cut.events = part
+		cut.LogEvents = part
 		r, t, err := cut.pack(limit)
 		if err != nil {
 			return nil, nil, err

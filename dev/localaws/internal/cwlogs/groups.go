@@ -109,7 +109,7 @@ type groupOut struct {
 	ARN             string `json:"arn"`
 	LogGroupARN     string `json:"logGroupArn"`
 	CreationTime    int64  `json:"creationTime"`
-	RetentionInDays int    `json:"retentionInDays,omitempty"`
+	RetentionInDays int    `json:"retentionInDays,omitzero"`
 	LogGroupClass   string `json:"logGroupClass"`
 	StoredBytes     int64  `json:"storedBytes"`
 }
@@ -204,9 +204,9 @@ type streamOut struct {
 	LogStreamName       string `json:"logStreamName"`
 	ARN                 string `json:"arn"`
 	CreationTime        int64  `json:"creationTime"`
-	FirstEventTimestamp int64  `json:"firstEventTimestamp,omitempty"`
-	LastEventTimestamp  int64  `json:"lastEventTimestamp,omitempty"`
-	LastIngestionTime   int64  `json:"lastIngestionTime,omitempty"`
+	FirstEventTimestamp int64  `json:"firstEventTimestamp,omitzero"`
+	LastEventTimestamp  int64  `json:"lastEventTimestamp,omitzero"`
+	LastIngestionTime   int64  `json:"lastIngestionTime,omitzero"`
 	UploadSequenceToken string `json:"uploadSequenceToken"`
 	StoredBytes         int64  `json:"storedBytes"`
 }

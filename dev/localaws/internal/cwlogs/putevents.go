@@ -41,46 +41,6 @@ type putEventsIn struct {
 
 func (in *putEventsIn) target() wire.Target { return wire.Target{Name: in.LogGroupName} }
 
-// DecodeFast implements wire.FastDecoder.
-func (in *putEventsIn) DecodeFast(body []byte) bool {
-	s := wire.NewScanner(body)
-	s.Object(func(key []byte) {
-		switch string(key) {
-		case "logGroupName":
-			in.LogGroupName = s.String()
-		case "logStreamName":
-			in.LogStreamName = s.String()
-		case "logEvents":
-			if in.LogEvents != nil {
-				s.Failed = true
-				return
-			}
-			in.LogEvents = make([]inputEvent, 0, 256)
-			s.Array(func() { in.LogEvents = append(in.LogEvents, scanEvent(s)) })
-		default:
-			s.Failed = true
-		}
-	})
-	return s.End()
-}
-
-func scanEvent(s *wire.Scanner) inputEvent {
-	var e inputEvent
-	s.Object(func(key []byte) {
-		switch string(key) {
-		case "timestamp":
-			t := s.Int64()
-			e.Timestamp = &t
-		case "message":
-			m := s.String()
-			e.Message = &m
-		default:
-			s.Failed = true
-		}
-	})
-	return e
-}
-
 type rejectedOut struct {
 	TooNewLogEventStartIndex *int `json:"tooNewLogEventStartIndex,omitempty"`
 	TooOldLogEventEndIndex   *int `json:"tooOldLogEventEndIndex,omitempty"`
@@ -202,7 +162,7 @@ func (s *Service) putLogEvents(_ context.Context, in *putEventsIn) (*putEventsOu
 	for i := from; i < to; i++ {
 		e := in.LogEvents[i]
 		events = append(events, event{
-			id: makeID(*e.Timestamp, batch, st.hash, i), timestamp: *e.Timestamp, ingestion: now.UnixMilli(), message: *e.Message,
+			ID: makeID(*e.Timestamp, batch, st.hash, i), Timestamp: *e.Timestamp, Message: *e.Message, ingestion: now.UnixMilli(),
 		})
 	}
 	if len(events) > 0 {
@@ -215,17 +175,17 @@ func (s *Service) putLogEvents(_ context.Context, in *putEventsIn) (*putEventsOu
 // keep stores events to be read back and forgets the oldest beyond the bound.
 func (st *logStream) keep(events []event, now time.Time) {
 	st.ingested = now
-	if first := events[0].timestamp; st.first == 0 || first < st.first {
+	if first := events[0].Timestamp; st.first == 0 || first < st.first {
 		st.first = first
 	}
-	st.last = max(st.last, events[len(events)-1].timestamp)
+	st.last = max(st.last, events[len(events)-1].Timestamp)
 	for _, e := range events {
-		st.keptSize += len(e.message)
+		st.keptSize += len(e.Message)
 	}
 	st.kept = append(st.kept, events...)
 	drop := 0
 	for len(st.kept)-drop > maxKeptEvents || st.keptSize > maxKeptBytes && drop < len(st.kept)-1 {
-		st.keptSize -= len(st.kept[drop].message)
+		st.keptSize -= len(st.kept[drop].Message)
 		drop++
 	}
 	if drop > 0 {

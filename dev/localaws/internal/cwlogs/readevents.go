@@ -36,11 +36,11 @@ func (st *logStream) inOrder(start, end *int64) []event {
 	defer st.mu.Unlock()
 	var out []event
 	for _, e := range st.kept {
-		if (start == nil || e.timestamp >= *start) && (end == nil || e.timestamp < *end) {
+		if (start == nil || e.Timestamp >= *start) && (end == nil || e.Timestamp < *end) {
 			out = append(out, e)
 		}
 	}
-	slices.SortFunc(out, func(a, b event) int { return cmp.Compare(a.id, b.id) })
+	slices.SortFunc(out, func(a, b event) int { return cmp.Compare(a.ID, b.ID) })
 	return out
 }
 
@@ -64,7 +64,7 @@ func (s *Service) getLogEvents(_ context.Context, in *getEventsIn) (*getEventsOu
 	}
 	all := st.inOrder(in.StartTime, in.EndTime)
 	after := func(id string) int {
-		i, found := slices.BinarySearchFunc(all, id, func(e event, id string) int { return cmp.Compare(e.id, id) })
+		i, found := slices.BinarySearchFunc(all, id, func(e event, id string) int { return cmp.Compare(e.ID, id) })
 		if found {
 			return i + 1
 		}
@@ -77,7 +77,7 @@ func (s *Service) getLogEvents(_ context.Context, in *getEventsIn) (*getEventsOu
 		from = after(in.NextToken[len(forward):])
 		to = min(from+limit, len(all))
 	case strings.HasPrefix(in.NextToken, backward):
-		to, _ = slices.BinarySearchFunc(all, in.NextToken[len(backward):], func(e event, id string) int { return cmp.Compare(e.id, id) })
+		to, _ = slices.BinarySearchFunc(all, in.NextToken[len(backward):], func(e event, id string) int { return cmp.Compare(e.ID, id) })
 		from = max(0, to-limit)
 	case in.NextToken != "":
 		return nil, invalid("The specified nextToken is invalid.")
@@ -88,10 +88,10 @@ func (s *Service) getLogEvents(_ context.Context, in *getEventsIn) (*getEventsOu
 	}
 	out := &getEventsOut{Events: []eventOut{}, NextForwardToken: cmp.Or(in.NextToken, forward), NextBackwardToken: cmp.Or(in.NextToken, backward)}
 	for _, e := range all[from:to] {
-		out.Events = append(out.Events, eventOut{e.timestamp, e.message, e.ingestion})
+		out.Events = append(out.Events, eventOut{e.Timestamp, e.Message, e.ingestion})
 	}
 	if from < to {
-		out.NextForwardToken, out.NextBackwardToken = forward+all[to-1].id, backward+all[from].id
+		out.NextForwardToken, out.NextBackwardToken = forward+all[to-1].ID, backward+all[from].ID
 	}
 	return out, nil
 }
@@ -149,8 +149,8 @@ func (s *Service) filterLogEvents(_ context.Context, in *filterEventsIn) (*filte
 	found := []filteredOut{}
 	for _, st := range streams {
 		for _, e := range st.inOrder(in.StartTime, in.EndTime) {
-			if e.id > in.NextToken && p.matches(e.message) {
-				found = append(found, filteredOut{e.id, st.name, e.timestamp, e.message, e.ingestion})
+			if e.ID > in.NextToken && p.matches(e.Message) {
+				found = append(found, filteredOut{e.ID, st.name, e.Timestamp, e.Message, e.ingestion})
 			}
 		}
 	}

@@ -98,11 +98,12 @@ type logStream struct {
 	ingested time.Time
 }
 
+// event is a log event as it is kept and as an envelope carries it, ingestion left out.
 type event struct {
-	id        string
-	timestamp int64
+	ID        string `json:"id"`
+	Timestamp int64  `json:"timestamp"`
+	Message   string `json:"message"`
 	ingestion int64
-	message   string
 }
 
 var (

@@ -123,8 +123,8 @@ func (g *group) hasRoomFor(name string) error {
 // checkHealth writes the control message that the service writes to a new destination.
 func (s *Service) checkHealth(ctx context.Context, f *filter) error {
 	e := envelope{
-		messageType: controlMessage, owner: controlOwner,
-		events: []event{{timestamp: s.cfg.Now().UnixMilli(), message: controlText}},
+		MessageType: controlMessage, Owner: controlOwner,
+		LogEvents: []event{{Timestamp: s.cfg.Now().UnixMilli(), Message: controlText}},
 	}
 	data, err := e.compress()
 	if err != nil {
@@ -222,7 +222,7 @@ func (s *Service) forward(g *group, st *logStream, filters []*filter, events []e
 	for _, f := range filters {
 		d := due{filter: f}
 		for i := range events {
-			if f.pattern.matches(events[i].message) {
+			if f.pattern.matches(events[i].Message) {
 				matched[i] = true
 				d.events = append(d.events, events[i])
 			}
@@ -234,7 +234,7 @@ func (s *Service) forward(g *group, st *logStream, filters []*filter, events []e
 	if s.cfg.OnForward != nil {
 		for i, e := range events {
 			if matched[i] {
-				s.cfg.OnForward(Forwarded{s.cfg.Account, g.name, st.name, e.id, e.timestamp})
+				s.cfg.OnForward(Forwarded{s.cfg.Account, g.name, st.name, e.ID, e.Timestamp})
 			}
 		}
 	}
@@ -246,7 +246,10 @@ func (s *Service) forward(g *group, st *logStream, filters []*filter, events []e
 // dispatch compresses events for one filter and queues the records. Compressing here, not when they are delivered,
 // keeps a backlog small and lets the writers of logs pay for it.
 func (s *Service) dispatch(g *group, st *logStream, f *filter, events []event) {
-	e := envelope{messageType: dataMessage, owner: s.cfg.Account, logGroup: g.name, logStream: st.name, filters: []string{f.name}, events: events}
+	e := envelope{
+		MessageType: dataMessage, Owner: s.cfg.Account, LogGroup: g.name, LogStream: st.name,
+		SubscriptionFilters: []string{f.name}, LogEvents: events,
+	}
 	records, tooLarge, err := e.pack(recordLimit - partitionKeyLen)
 	if err != nil {
 		s.delivery.lost.Add(int64(len(events)))

@@ -2,9 +2,10 @@ package kinesis
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/log-event-pipeline/logpipe/dev/localaws/internal/wire"
 )

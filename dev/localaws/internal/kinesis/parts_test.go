@@ -1,10 +1,8 @@
 package kinesis
 
 import (
-	"encoding/json"
 	"math/big"
 	"math/rand/v2"
-	"reflect"
 	"testing"
 	"time"
 )
@@ -166,23 +164,4 @@ func TestLogTrimsAcrossChunks(t *testing.T) {
 	if pos := l.append(record{arrival: n}); l.at(pos).arrival != n {
 		t.Fatal("append after everything was trimmed")
 	}
-}
-
-func FuzzDecodePutRecords(f *testing.F) {
-	f.Add([]byte(`{"Records":[{"Data":"YmxvYg==","ExplicitHashKey":"1","PartitionKey":"k\u00e9\n"}],"StreamName":"s"}`))
-	f.Add([]byte(`{"Records":[],"Records":[{"Data":"YQ=="}],"StreamName":"a","StreamName":"b"}`))
-	f.Add([]byte(` { "StreamARN" : "x" , "Records" : [ { "Data" : "" } , {} ] } `))
-	f.Add([]byte(`{"StreamName":"\ud83d\ude00 \ud83d"}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		var fast, full putRecordsIn
-		if !fast.DecodeFast(body) {
-			return
-		}
-		if err := json.Unmarshal(body, &full); err != nil {
-			t.Fatalf("%q was read although it is not valid: %v", body, err)
-		}
-		if !reflect.DeepEqual(fast, full) {
-			t.Fatalf("%q reads as %+v, want %+v", body, fast, full)
-		}
-	})
 }

@@ -2,7 +2,6 @@ package kinesis
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/log-event-pipeline/logpipe/dev/localaws/internal/fault"
@@ -39,76 +38,6 @@ type getRecordsOut struct {
 	NextShardIterator  string `json:",omitempty"`
 	MillisBehindLatest int64
 	ChildShards        []childOut `json:",omitempty"`
-}
-
-// AppendJSON implements wire.JSONAppender. An answer may hold 10 MiB, which encoding/json would copy several times.
-func (o *getRecordsOut) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"MillisBehindLatest":`...)
-	dst = strconv.AppendInt(dst, o.MillisBehindLatest, 10)
-	if o.NextShardIterator != "" {
-		dst = append(dst, `,"NextShardIterator":"`...)
-		dst = append(append(dst, o.NextShardIterator...), '"')
-	}
-	if len(o.ChildShards) > 0 {
-		dst = append(dst, `,"ChildShards":`...)
-		dst = appendChildren(dst, o.ChildShards)
-	}
-	dst = append(dst, `,"Records":`...)
-	dst = appendRecords(dst, o.Records)
-	return append(dst, '}')
-}
-
-func appendChildren(dst []byte, children []childOut) []byte {
-	dst = append(dst, '[')
-	for i, c := range children {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `{"ShardId":`...)
-		dst = wire.AppendString(dst, c.ShardId)
-		dst = append(dst, `,"ParentShards":[`...)
-		for j, p := range c.ParentShards {
-			if j > 0 {
-				dst = append(dst, ',')
-			}
-			dst = wire.AppendString(dst, p)
-		}
-		dst = append(dst, `],"HashKeyRange":{"StartingHashKey":`...)
-		dst = wire.AppendString(dst, c.HashKeyRange.StartingHashKey)
-		dst = append(dst, `,"EndingHashKey":`...)
-		dst = wire.AppendString(dst, c.HashKeyRange.EndingHashKey)
-		dst = append(dst, '}', '}')
-	}
-	return append(dst, ']')
-}
-
-func appendRecords(dst []byte, records []recordOut) []byte {
-	dst = append(dst, '[')
-	for i := range records {
-		r := &records[i]
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `{"SequenceNumber":"`...)
-		dst = append(dst, r.SequenceNumber...)
-		dst = append(dst, `","ApproximateArrivalTimestamp":`...)
-		dst = wire.AppendEpochSeconds(dst, r.ApproximateArrivalTimestamp.UnixMilli())
-		dst = append(dst, `,"PartitionKey":`...)
-		dst = wire.AppendString(dst, r.PartitionKey)
-		dst = append(dst, `,"Data":`...)
-		dst = wire.AppendBase64(dst, r.Data)
-		dst = append(dst, '}')
-	}
-	return append(dst, ']')
-}
-
-// JSONSize estimates the length of AppendJSON's output, so that its buffer is made once.
-func (o *getRecordsOut) JSONSize() int {
-	n := 1024 + 512*len(o.ChildShards)
-	for i := range o.Records {
-		n += len(o.Records[i].Data)*4/3 + 2*len(o.Records[i].PartitionKey) + 192
-	}
-	return n
 }
 
 func (s *Service) getRecordsTarget(in *getRecordsIn) wire.Target {

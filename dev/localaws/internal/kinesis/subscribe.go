@@ -1,9 +1,9 @@
 package kinesis
 
 import (
+	"bytes"
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -140,23 +140,6 @@ type subscribeEvent struct {
 	ChildShards                []childOut `json:",omitempty"`
 }
 
-// AppendJSON implements wire.JSONAppender.
-func (e *subscribeEvent) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"MillisBehindLatest":`...)
-	dst = strconv.AppendInt(dst, e.MillisBehindLatest, 10)
-	if e.ContinuationSequenceNumber != "" {
-		dst = append(dst, `,"ContinuationSequenceNumber":`...)
-		dst = wire.AppendString(dst, e.ContinuationSequenceNumber)
-	}
-	if len(e.ChildShards) > 0 {
-		dst = append(dst, `,"ChildShards":`...)
-		dst = appendChildren(dst, e.ChildShards)
-	}
-	dst = append(dst, `,"Records":`...)
-	dst = appendRecords(dst, e.Records)
-	return append(dst, '}')
-}
-
 // Stream implements wire.Streamer: records as they arrive, until the shard's end, five minutes, or the client goes.
 func (o *subscribeOut) Stream(w http.ResponseWriter, r *http.Request, c wire.Codec) {
 	defer o.svc.subs.forget(o.sub)
@@ -225,15 +208,15 @@ type eventWriter struct {
 }
 
 func (e *eventWriter) send(kind string, payload any) error {
-	body, err := e.c.Encode(nil, payload)
-	if err != nil {
+	var body bytes.Buffer
+	if err := e.c.Encode(&body, payload); err != nil {
 		return err
 	}
 	var m eventstream.Message
 	m.Headers.Set(":message-type", eventstream.StringValue("event"))
 	m.Headers.Set(":event-type", eventstream.StringValue(kind))
 	m.Headers.Set(":content-type", eventstream.StringValue(e.c.ContentType))
-	m.Payload = body
+	m.Payload = body.Bytes()
 	if err := e.enc.Encode(e.w, m); err != nil {
 		return err
 	}

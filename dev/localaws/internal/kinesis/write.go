@@ -40,46 +40,6 @@ type putRecordsIn struct {
 	DryRun  bool
 }
 
-// DecodeFast implements wire.FastDecoder.
-func (in *putRecordsIn) DecodeFast(body []byte) bool {
-	s := wire.NewScanner(body)
-	s.Object(func(key []byte) {
-		switch string(key) {
-		case "StreamName":
-			in.StreamName = s.String()
-		case "StreamARN":
-			in.StreamARN = s.String()
-		case "Records":
-			if in.Records != nil {
-				s.Failed = true
-				return
-			}
-			in.Records = make([]putEntry, 0, 64)
-			s.Array(func() { in.Records = append(in.Records, scanEntry(s)) })
-		default:
-			s.Failed = true
-		}
-	})
-	return s.End()
-}
-
-func scanEntry(s *wire.Scanner) putEntry {
-	var e putEntry
-	s.Object(func(key []byte) {
-		switch string(key) {
-		case "Data":
-			e.Data = s.Base64()
-		case "PartitionKey":
-			e.PartitionKey = s.String()
-		case "ExplicitHashKey":
-			e.ExplicitHashKey = s.String()
-		default:
-			s.Failed = true
-		}
-	})
-	return e
-}
-
 type putResult struct {
 	SequenceNumber string `json:",omitempty"`
 	ShardId        string `json:",omitempty"`
@@ -91,32 +51,6 @@ type putRecordsOut struct {
 	FailedRecordCount int
 	Records           []putResult
 	EncryptionType    string
-}
-
-// AppendJSON implements wire.JSONAppender.
-func (o *putRecordsOut) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"EncryptionType":"NONE","FailedRecordCount":`...)
-	dst = strconv.AppendInt(dst, int64(o.FailedRecordCount), 10)
-	dst = append(dst, `,"Records":[`...)
-	for i := range o.Records {
-		r := &o.Records[i]
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		if r.ErrorCode != "" {
-			dst = append(dst, `{"ErrorCode":`...)
-			dst = wire.AppendString(dst, r.ErrorCode)
-			dst = append(dst, `,"ErrorMessage":`...)
-			dst = append(wire.AppendString(dst, r.ErrorMessage), '}')
-			continue
-		}
-		dst = append(dst, `{"SequenceNumber":"`...)
-		dst = append(dst, r.SequenceNumber...)
-		dst = append(dst, `","ShardId":"`...)
-		dst = append(dst, r.ShardId...)
-		dst = append(dst, '"', '}')
-	}
-	return append(dst, ']', '}')
 }
 
 // place checks an entry against the stream's limits and finds its hash key.

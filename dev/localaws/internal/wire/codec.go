@@ -2,31 +2,21 @@ package wire
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"mime"
-	"reflect"
 
 	"github.com/fxamacker/cbor/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Codec turns request bodies into structs and structs into response bodies. Struct fields are matched by their
-// json tag or, without one, by name, in JSON and in CBOR alike.
+// json tag or, without one, by name, with regard to case, in JSON and in CBOR alike. Members that no field stands
+// for are ignored.
 type Codec struct {
 	// ContentType names the protocol and is repeated in the response.
 	ContentType string
 	cbor        bool
-}
-
-// JSONAppender is a response that writes its own JSON; responses that carry megabytes do.
-type JSONAppender interface {
-	AppendJSON(dst []byte) []byte
-}
-
-// FastDecoder is a request that can read the usual form of its JSON quickly. It returns false for anything
-// unusual, valid or not, and the body is then decoded in full by encoding/json.
-type FastDecoder interface {
-	DecodeFast(body []byte) bool
 }
 
 const (
@@ -54,8 +44,14 @@ func CodecFor(contentType string) (c Codec, ok bool) {
 	return Codec{ContentType: json11}, false
 }
 
+// lenient are the liberties clients may take: the last of equal members counts, and what is not UTF-8 becomes
+// U+FFFD, also where a response repeats it.
+var lenient = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
 var cborDecoder = func() cbor.DecMode {
-	m, err := cbor.DecOptions{MaxArrayElements: 1 << 20, MaxNestedLevels: 16}.DecMode()
+	m, err := cbor.DecOptions{
+		MaxArrayElements: 1 << 20, MaxNestedLevels: 16, FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
+	}.DecMode()
 	if err != nil {
 		panic(err) // constant options
 	}
@@ -73,38 +69,28 @@ func (c Codec) Decode(body []byte, into any) error {
 		}
 		return nil
 	}
-	if f, ok := into.(FastDecoder); ok {
-		if f.DecodeFast(body) {
-			return nil
-		}
-		reflect.ValueOf(into).Elem().SetZero()
-	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	if err := json.Unmarshal(body, into, lenient); err != nil {
 		return Errorf("SerializationException", "request body is not the JSON this operation takes: %v", err)
 	}
 	return nil
 }
 
-// Encode appends a response body to dst.
-func (c Codec) Encode(dst []byte, v any) ([]byte, error) {
+// Encode appends a response body to dst. Blobs are encoded in place, so that an answer of megabytes is not copied
+// once dst has grown to its size. After an error dst may hold the beginning of the body.
+func (c Codec) Encode(dst *bytes.Buffer, v any) error {
+	var err error
 	if c.cbor {
-		b, err := cbor.Marshal(v)
-		if err != nil {
-			return dst, fmt.Errorf("encode response: %w", err)
-		}
-		return append(dst, b...), nil
+		err = cbor.MarshalToBuffer(v, dst)
+	} else {
+		err = json.MarshalWrite(dst, v, lenient)
 	}
-	if a, ok := v.(JSONAppender); ok {
-		return a.AppendJSON(dst), nil
-	}
-	b, err := json.Marshal(v)
 	if err != nil {
-		return dst, fmt.Errorf("encode response: %w", err)
+		return fmt.Errorf("encode response: %w", err)
 	}
-	return append(dst, b...), nil
+	return nil
 }
 
 // errorBody is the shape of an error in both protocols.
@@ -114,10 +100,8 @@ type errorBody struct {
 }
 
 // EncodeError appends the body of an error to dst.
-func (c Codec) EncodeError(dst []byte, e *Error) []byte {
-	b, err := c.Encode(dst, errorBody{e.Code, e.Message})
-	if err != nil {
+func (c Codec) EncodeError(dst *bytes.Buffer, e *Error) {
+	if err := c.Encode(dst, errorBody{e.Code, e.Message}); err != nil {
 		panic(err) // two strings always encode
 	}
-	return b
 }

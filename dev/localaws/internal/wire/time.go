@@ -1,60 +1,52 @@
 package wire
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Time is a timestamp member. JSON carries it as seconds since the epoch with a fraction; the CBOR form that AWS
 // uses carries tag 1 with integer milliseconds, which is not what RFC 8949 says tag 1 holds.
+// It is not for encoding/json, which would find the methods of time.Time.
 type Time struct{ time.Time }
 
 // TimeOf returns t cut to the millisecond, the precision of every timestamp here.
 func TimeOf(t time.Time) Time { return Time{t.Truncate(time.Millisecond)} }
 
-// AppendEpochSeconds appends ms (milliseconds since the epoch) as decimal seconds.
-func AppendEpochSeconds(dst []byte, ms int64) []byte {
-	if ms < 0 {
-		return strconv.AppendFloat(dst, float64(ms)/1000, 'f', 3, 64)
-	}
-	dst = strconv.AppendInt(dst, ms/1000, 10)
-	if frac := ms % 1000; frac != 0 {
-		dst = append(dst, '.', byte('0'+frac/100), byte('0'+frac/10%10), byte('0'+frac%10))
-	}
-	return dst
+// MarshalJSONTo implements json.MarshalerTo.
+func (t Time) MarshalJSONTo(enc *jsontext.Encoder) error {
+	return enc.WriteToken(jsontext.Float(float64(t.UnixMilli()) / 1000))
 }
 
-// MarshalJSON implements json.Marshaler.
-func (t Time) MarshalJSON() ([]byte, error) { return AppendEpochSeconds(nil, t.UnixMilli()), nil }
-
-// UnmarshalJSON implements json.Unmarshaler. It takes seconds as a number, and RFC 3339 text as the AWS CLI's
-// users sometimes send through other tools.
-func (t *Time) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		return nil
+// UnmarshalJSONFrom implements json.UnmarshalerFrom. It takes seconds as a number, and RFC 3339 text as the AWS
+// CLI's users sometimes send through other tools.
+func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	tok, err := dec.ReadToken()
+	if err != nil {
+		return err
 	}
-	if len(b) > 0 && b[0] == '"' {
-		var s string
-		if err := json.Unmarshal(b, &s); err != nil {
-			return err
-		}
-		v, err := time.Parse(time.RFC3339Nano, s)
+	switch tok.Kind() {
+	case jsontext.KindNull:
+		*t = Time{}
+	case jsontext.KindString:
+		v, err := time.Parse(time.RFC3339Nano, tok.String())
 		if err != nil {
-			return fmt.Errorf("timestamp %q is neither epoch seconds nor RFC 3339", s)
+			return fmt.Errorf("timestamp %q is neither epoch seconds nor RFC 3339", tok.String())
 		}
-		t.Time = v.Truncate(time.Millisecond)
-		return nil
+		*t = TimeOf(v)
+	case jsontext.KindNumber:
+		sec, err := tok.Float()
+		if err != nil || math.Abs(sec) > 1e12 {
+			return fmt.Errorf("timestamp %s is not epoch seconds", tok)
+		}
+		*t = Time{time.UnixMilli(int64(math.Round(sec * 1000)))}
+	default:
+		return fmt.Errorf("timestamp is a JSON %s, neither epoch seconds nor RFC 3339", tok.Kind())
 	}
-	sec, err := strconv.ParseFloat(string(b), 64)
-	if err != nil || math.Abs(sec) > 1e12 {
-		return fmt.Errorf("timestamp %s is not epoch seconds", b)
-	}
-	t.Time = time.UnixMilli(int64(math.Round(sec * 1000)))
 	return nil
 }
 
