@@ -7,6 +7,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -119,12 +120,24 @@ func (c *Chain) follow(ctx context.Context, id string, ours window.Range, stageK
 	if last.Compare(ours.First) < 0 {
 		return fail(fmt.Errorf("its last record %s comes before its first", last))
 	}
-	if last == ours.Last {
+	if last == ours.Last && !delivered(described.GetWorkflowExecutionInfo()) {
 		// The same cut, maybe our own whose answer was lost: the object is in use.
 		return Accepted{Last: last}, nil
 	}
+	// Another cut, or one that was delivered and cleared before we staged it again.
 	if err := c.Stage.Delete(ctx, stageKey); err != nil {
 		return Accepted{}, temporal.NewApplicationError(err.Error(), ErrorStage)
 	}
 	return Accepted{Last: last}, nil
+}
+
+// delivered reports whether a window has ended and needs its object no more. One
+// that was discarded keeps it.
+func delivered(info *workflowpb.WorkflowExecutionInfo) bool {
+	var status string
+	payload := info.GetSearchAttributes().GetIndexedFields()[visibility.Status.GetName()]
+	if err := converter.GetDefaultDataConverter().FromPayload(payload, &status); err != nil {
+		return false
+	}
+	return status == visibility.StatusDelivered && info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
 }

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/starter"
 	"github.com/log-event-pipeline/logpipe/workflows"
@@ -33,6 +34,8 @@ type fakeTemporal struct {
 	mu      sync.Mutex
 	started map[string]client.StartWorkflowOptions
 	inputs  map[string]workflows.FlushWindowInput
+	// ended has the last status of windows that have ended.
+	ended map[string]string
 	// lost makes the next start succeed without its answer arriving.
 	lost bool
 	// before runs before a start, as another starter would.
@@ -73,9 +76,16 @@ func (f *fakeTemporal) DescribeWorkflowExecution(_ context.Context, id, _ string
 		}
 		fields[name] = payload
 	}
-	return &workflowservice.DescribeWorkflowExecutionResponse{
-		WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Memo: &commonpb.Memo{Fields: fields}},
-	}, nil
+	info := &workflowpb.WorkflowExecutionInfo{Memo: &commonpb.Memo{Fields: fields}, Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
+	if status, ended := f.ended[id]; ended {
+		payload, err := converter.GetDefaultDataConverter().ToPayload(status)
+		if err != nil {
+			return nil, err
+		}
+		info.Status = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+		info.SearchAttributes = &commonpb.SearchAttributes{IndexedFields: map[string]*commonpb.Payload{visibility.Status.GetName(): payload}}
+	}
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}, nil
 }
 
 type fakeStage struct {
@@ -162,6 +172,23 @@ func TestOpenFollowsTheWindowThatWasThere(t *testing.T) {
 			require.Equal(t, []string{in.StageKey}, stage.keys(), "only the accepted window stays staged")
 			require.Equal(t, window.Append(nil, someRecords(theirs...)), stage.objects[in.StageKey])
 		})
+	}
+}
+
+// TestOpenOfAWindowThatHasEnded: a poller that begins at an old checkpoint stages
+// windows again that were delivered and cleared long ago.
+func TestOpenOfAWindowThatHasEnded(t *testing.T) {
+	t.Parallel()
+	for status, kept := range map[string]int{visibility.StatusDelivered: 0, visibility.StatusDiscarded: 1} {
+		chain, server, stage := newChain()
+		records := someRecords("10", "11")
+		_, err := chain.Open(t.Context(), shard, records, window.ReasonAge)
+		require.NoError(t, err)
+		server.ended = map[string]string{window.FlushWindowID("p", shard, "10"): status}
+		accepted, err := chain.Open(t.Context(), shard, records, window.ReasonAge)
+		require.NoError(t, err)
+		require.Equal(t, starter.Accepted{Last: "11"}, accepted)
+		require.Len(t, stage.keys(), kept, status)
 	}
 }
 
