@@ -96,8 +96,11 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 		}
 	}()
 
+	// Not with reading: the last window of a stopping process may take long, too.
+	alive, end := context.WithCancel(ctx)
+	defer end()
 	l.beat()
-	go l.keepAlive(reading)
+	go l.keepAlive(alive)
 
 	reader := l.Open(l.in.ShardID, l.from())
 	until := time.Now().Add(l.Options.Lease)

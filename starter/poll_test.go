@@ -172,6 +172,14 @@ func TestLeaseKeepsItsShardWhileACallTakesLong(t *testing.T) {
 		run := runLease(t.Context(), &script{batches: []kinesis.Batch{atEnd(someBatch(1, 4))}}, c, nil, nil)
 		require.NoError(t, run.err)
 		require.GreaterOrEqual(t, len(run.beats), 12, "every 5 s of a minute")
+
+		stop := make(chan struct{})
+		time.AfterFunc(time.Second, func() { close(stop) })
+		c = &chainOf{slow: time.Minute}
+		run = runLease(t.Context(), &script{batches: []kinesis.Batch{someBatch(1, 2)}}, c, stop, nil)
+		require.NoError(t, run.err)
+		require.Equal(t, []string{"1-2 drain"}, c.opened)
+		require.GreaterOrEqual(t, len(run.beats), 12, "while it hands over, too")
 	})
 }
 
