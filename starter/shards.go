@@ -22,7 +22,7 @@ func (s *Shards) ListShards(ctx context.Context, in workflows.ListShardsInput) (
 	if err := sameStream(in.Stream, s.Stream.String()); err != nil {
 		return workflows.ListShardsResult{}, err
 	}
-	shards, err := s.Stream.Shards(ctx)
+	shards, err := s.Stream.Shards(ctx, "")
 	if err != nil {
 		return workflows.ListShardsResult{}, newStreamError(err)
 	}
@@ -38,7 +38,7 @@ func (s *Shards) ResolveStart(ctx context.Context, in workflows.ResolveStartInpu
 	if err := sameStream(in.Stream, s.Stream.String()); err != nil {
 		return workflows.ChainStart{}, err
 	}
-	p, err := s.Stream.Resolve(ctx, in.ShardID, in.Position, time.Now(), func() { activity.RecordHeartbeat(ctx) })
+	p, err := s.Stream.Resolve(ctx, in.ShardID, in.Position, 0, time.Now(), func() { activity.RecordHeartbeat(ctx) })
 	if err != nil {
 		return workflows.ChainStart{}, newStreamError(err)
 	}

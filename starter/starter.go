@@ -75,7 +75,7 @@ func New(d Dependencies) *Starter {
 	Register(s.worker, &Shards{Stream: s.stream}, &Poller{
 		Stream: d.Config.Stream,
 		Open: func(shardID string, from kinesis.Position) ShardReader {
-			return s.stream.Reader(shardID, from)
+			return s.stream.Reader(shardID, from, kinesis.ReaderOptions{})
 		},
 		Windows: &Chain{Client: d.Temporal, Stage: d.Stage, Pipeline: d.Config.Pipeline, Stream: d.Config.Stream},
 		Limits: window.Limits{

@@ -24,10 +24,10 @@ func TestLatestGoesByTheClockOfKinesis(t *testing.T) {
 	var out bytes.Buffer
 	s := servers(t, testOptions(t, &out))
 	reader := kinesis.NewStream(awskinesis.NewFromConfig(s.awsSDK), stream)
-	shards, err := reader.Shards(t.Context())
+	shards, err := reader.Shards(t.Context(), "")
 	require.NoError(t, err)
 	for _, skew := range []time.Duration{time.Hour, -time.Hour} {
-		at, err := reader.Resolve(t.Context(), shards[0].ID, "LATEST", time.Now().Add(skew), func() {})
+		at, err := reader.Resolve(t.Context(), shards[0].ID, "LATEST", 0, time.Now().Add(skew), func() {})
 		require.NoError(t, err)
 		require.Equal(t, types.ShardIteratorTypeAtTimestamp, at.Kind)
 		require.WithinDuration(t, time.Now(), at.Timestamp, time.Minute)

@@ -1,18 +1,25 @@
 package kinesis_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/internal/window"
@@ -30,29 +37,41 @@ type fakeKinesis struct {
 	records  []types.Record
 	trimmed  int // records that are no longer there
 	closed   bool
-	children []string
-	begin    string // of the shard; "0" where empty
+	children []string // of shardID and of shardId-000000000009
+	begin    string   // of the shard; "0" where empty
 	// atOnce is how many records an answer holds at most, 10 where 0.
 	atOnce int
 	// quiet reads come back empty although there are records further on, as they
 	// do over the gaps of a real shard.
 	quiet int
 
+	// behind is told by empty answers to reads from a trimmed position, which the
+	// iterators of a fake that is stuck never leave; see TestReaderLeavesATrimmedPosition.
+	stuck  bool
+	behind time.Duration
+	// at is the clock of Kinesis; where zero, no answer tells it.
+	at        time.Time
+	retention time.Duration
+	status    types.StreamStatus
+
 	// failReads and failIterators are returned, the first one first; a nil lets a
 	// call through.
-	failReads, failIterators []error
-	failDescribe, failList   error
+	failReads, failIterators, failLists []error
+	failDescribe, failList              error
 
 	reads     []time.Time
 	iterators []string // "TYPE position"
 	asked     *awskinesis.GetShardIteratorInput
 	pages     [][]types.Shard
 	listed    []*awskinesis.ListShardsInput
+	described atomic.Int64
+	// retried counts the reads that the SDK would have repeated by itself.
+	retried int
 }
 
 // newFake holds n records that arrived one second after another, the first now.
 func newFake(n int) *fakeKinesis {
-	f := &fakeKinesis{}
+	f := &fakeKinesis{retention: 24 * time.Hour}
 	f.put(n)
 	return f
 }
@@ -82,7 +101,35 @@ func pop(errs *[]error) error {
 	return err
 }
 
-func (f *fakeKinesis) GetShardIterator(_ context.Context, in *awskinesis.GetShardIteratorInput, _ ...func(*awskinesis.Options)) (*awskinesis.GetShardIteratorOutput, error) {
+// metadata is that of an answer.
+func (f *fakeKinesis) metadata() (m middleware.Metadata) {
+	if f.at.IsZero() {
+		return m
+	}
+	// The SDK has no other way to set it than to read it from an answer.
+	next := middleware.DeserializeHandlerFunc(func(context.Context, middleware.DeserializeInput) (out middleware.DeserializeOutput, m middleware.Metadata, err error) {
+		out.RawResponse = &smithyhttp.Response{Response: &http.Response{Header: http.Header{"Date": {f.at.UTC().Format(http.TimeFormat)}}}}
+		return out, m, nil
+	})
+	_, m, err := awsmiddleware.RecordResponseTiming{}.HandleDeserialize(context.Background(), middleware.DeserializeInput{}, next)
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
+func (f *fakeKinesis) countRetries(options []func(*awskinesis.Options)) {
+	o := awskinesis.Options{Retryer: retry.NewStandard()}
+	for _, option := range options {
+		option(&o)
+	}
+	if o.Retryer.MaxAttempts() != 1 {
+		f.retried++
+	}
+}
+
+func (f *fakeKinesis) GetShardIterator(_ context.Context, in *awskinesis.GetShardIteratorInput, options ...func(*awskinesis.Options)) (*awskinesis.GetShardIteratorOutput, error) {
+	f.countRetries(options)
 	f.asked = in
 	if err := pop(&f.failIterators); err != nil {
 		return nil, err
@@ -119,14 +166,18 @@ func (f *fakeKinesis) GetShardIterator(_ context.Context, in *awskinesis.GetShar
 		return nil, fmt.Errorf("no iterator of type %q", in.ShardIteratorType)
 	}
 	f.iterators = append(f.iterators, described)
-	return &awskinesis.GetShardIteratorOutput{ShardIterator: iteratorAt(at)}, nil
+	if f.stuck && in.ShardIteratorType != types.ShardIteratorTypeTrimHorizon {
+		at = -1
+	}
+	return &awskinesis.GetShardIteratorOutput{ShardIterator: iteratorAt(at), ResultMetadata: f.metadata()}, nil
 }
 
 func iteratorAt(index int) *string {
 	return aws.String(fmt.Sprintf("%d %d", index, time.Now().UnixNano()))
 }
 
-func (f *fakeKinesis) GetRecords(_ context.Context, in *awskinesis.GetRecordsInput, _ ...func(*awskinesis.Options)) (*awskinesis.GetRecordsOutput, error) {
+func (f *fakeKinesis) GetRecords(_ context.Context, in *awskinesis.GetRecordsInput, options ...func(*awskinesis.Options)) (*awskinesis.GetRecordsOutput, error) {
+	f.countRetries(options)
 	f.reads = append(f.reads, time.Now())
 	if err := pop(&f.failReads); err != nil {
 		return nil, err
@@ -138,6 +189,11 @@ func (f *fakeKinesis) GetRecords(_ context.Context, in *awskinesis.GetRecordsInp
 	}
 	if time.Since(time.Unix(0, issued)) > iteratorLife {
 		return nil, &types.ExpiredIteratorException{Message: aws.String("iterator expired")}
+	}
+	if at < 0 {
+		return &awskinesis.GetRecordsOutput{
+			MillisBehindLatest: aws.Int64(f.behind.Milliseconds()), NextShardIterator: iteratorAt(at), ResultMetadata: f.metadata(),
+		}, nil
 	}
 	atOnce := 10
 	if f.atOnce > 0 {
@@ -154,13 +210,16 @@ func (f *fakeKinesis) GetRecords(_ context.Context, in *awskinesis.GetRecordsInp
 	out := &awskinesis.GetRecordsOutput{
 		Records:            f.records[at:end],
 		MillisBehindLatest: aws.Int64(int64(len(f.records)-end) * 1000),
+		ResultMetadata:     f.metadata(),
 	}
 	if !f.closed || end < len(f.records) {
 		out.NextShardIterator = iteratorAt(end)
 		return out, nil
 	}
 	for _, child := range f.children {
-		out.ChildShards = append(out.ChildShards, types.ChildShard{ShardId: aws.String(child)})
+		out.ChildShards = append(out.ChildShards, types.ChildShard{
+			ShardId: aws.String(child), ParentShards: []string{shardID, "shardId-000000000009"},
+		})
 	}
 	return out, nil
 }
@@ -169,6 +228,9 @@ func (f *fakeKinesis) ListShards(_ context.Context, in *awskinesis.ListShardsInp
 	f.listed = append(f.listed, in)
 	if f.failList != nil {
 		return nil, f.failList
+	}
+	if err := pop(&f.failLists); err != nil {
+		return nil, err
 	}
 	if f.pages == nil {
 		begin := f.begin
@@ -184,16 +246,41 @@ func (f *fakeKinesis) ListShards(_ context.Context, in *awskinesis.ListShardsInp
 		}
 		page, _ = strconv.Atoi(strings.TrimPrefix(*in.NextToken, "page "))
 	}
-	out := &awskinesis.ListShardsOutput{Shards: f.pages[page]}
+	out := &awskinesis.ListShardsOutput{Shards: f.pages[page], ResultMetadata: f.metadata()}
+	if in.ExclusiveStartShardId != nil {
+		out.Shards = slices.DeleteFunc(slices.Clone(out.Shards), func(sh types.Shard) bool { return *sh.ShardId <= *in.ExclusiveStartShardId })
+	}
+	if in.MaxResults != nil && len(out.Shards) > int(*in.MaxResults) {
+		out.Shards = out.Shards[:*in.MaxResults]
+		return out, nil
+	}
 	if page+1 < len(f.pages) {
 		out.NextToken = aws.String(fmt.Sprintf("page %d", page+1))
 	}
 	return out, nil
 }
 
-func (f *fakeKinesis) DescribeStreamSummary(context.Context, *awskinesis.DescribeStreamSummaryInput, ...func(*awskinesis.Options)) (*awskinesis.DescribeStreamSummaryOutput, error) {
-	return &awskinesis.DescribeStreamSummaryOutput{}, f.failDescribe
+func (f *fakeKinesis) DescribeStreamSummary(ctx context.Context, _ *awskinesis.DescribeStreamSummaryInput, _ ...func(*awskinesis.Options)) (*awskinesis.DescribeStreamSummaryOutput, error) {
+	f.described.Add(1)
+	// As long as a call takes, so that several askers meet.
+	select {
+	case <-time.After(describing):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if f.failDescribe != nil {
+		return nil, f.failDescribe
+	}
+	return &awskinesis.DescribeStreamSummaryOutput{
+		ResultMetadata: f.metadata(),
+		StreamDescriptionSummary: &types.StreamDescriptionSummary{
+			StreamStatus: cmp.Or(f.status, types.StreamStatusActive), RetentionPeriodHours: aws.Int32(int32(f.retention.Hours())),
+		},
+	}, nil
 }
+
+// describing is how long a fake describes.
+const describing = 10 * time.Millisecond
 
 func (f *fakeKinesis) stream() *kinesis.Stream { return kinesis.NewStream(f, "api-logs") }
 
@@ -206,13 +293,13 @@ func numbers(records []window.Record) string {
 	return strings.Join(out, " ")
 }
 
-func at(number string) kinesis.Position {
-	return kinesis.Position{Kind: types.ShardIteratorTypeAtSequenceNumber, SequenceNumber: window.SequenceNumber(number)}
+func (f *fakeKinesis) reader(from kinesis.Position) *kinesis.Reader {
+	return f.stream().Reader(shardID, from, kinesis.ReaderOptions{})
 }
 
-func atTime(when time.Time) kinesis.Position {
-	return kinesis.Position{Kind: types.ShardIteratorTypeAtTimestamp, Timestamp: when}
-}
+func at(number string) kinesis.Position { return kinesis.At(window.SequenceNumber(number)) }
+
+func atTime(when time.Time) kinesis.Position { return kinesis.AtTime(when) }
 
 // mustRead makes one read that has to succeed.
 func mustRead(t *testing.T, r *kinesis.Reader) kinesis.Batch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,167 +14,263 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
-// ReadInterval is the shortest time between two reads of a shard: Kinesis allows
-// five a second, shared by all who read it.
-const ReadInterval = 200 * time.Millisecond
-
-// readTimeout bounds one read with its retries. Kinesis answers within a second, an
-// answer of 10 MiB may take a while longer; a connection that says nothing any more
-// must not keep the shard for ever.
-const readTimeout = time.Minute
-
-// Position is a place in a shard. Unlike TRIM_HORIZON and LATEST it does not move
-// with time: whoever reads from it, whenever, reads the same records.
-type Position struct {
-	// Kind is AT_SEQUENCE_NUMBER, AFTER_SEQUENCE_NUMBER or AT_TIMESTAMP.
-	Kind           types.ShardIteratorType
-	SequenceNumber window.SequenceNumber
-	Timestamp      time.Time
-}
-
-// After is the position behind a record.
-func After(s window.SequenceNumber) Position {
-	return Position{Kind: types.ShardIteratorTypeAfterSequenceNumber, SequenceNumber: s}
-}
-
-func (p Position) String() string {
-	if p.Kind == types.ShardIteratorTypeAtTimestamp {
-		return fmt.Sprintf("%s %s", p.Kind, p.Timestamp.UTC().Format(time.RFC3339Nano))
-	}
-	return fmt.Sprintf("%s %s", p.Kind, p.SequenceNumber)
-}
+// readTimeout bounds one read. Kinesis answers within a second, an answer of 10 MiB may
+// take a while longer; a connection that says nothing any more must not keep the shard
+// for ever.
+const readTimeout = 30 * time.Second
 
 // Batch is the answer to one read.
 type Batch struct {
+	// Records in the order of the shard. Their data is that of the answer, not a copy.
 	Records []window.Record
-	// Behind is how far the end of this answer is behind the tip of the shard.
+	// Bytes is the size of the records' data as stored, up to 10 MiB.
+	Bytes int
+	// Behind is how far the end of this answer is behind the tip of the shard. An answer
+	// can be without records and behind: there is a gap in the shard, and reading on
+	// leads across.
 	Behind time.Duration
+	// At is when Kinesis answered by its own clock, in whole seconds and not ahead of
+	// it; by the local clock where the answer does not tell.
+	At time.Time
 	// End: the shard is closed and this was the last of it.
 	End bool
 	// Children are the shards that continue a shard read to its end.
-	Children []string
+	Children []Shard
 }
 
-// Reader reads one shard in order. It is used by one goroutine.
+// ReaderOptions adapt a Reader.
+type ReaderOptions struct {
+	// LongestIdle is the longest time between two reads at the tip of a quiet shard; a
+	// second where zero, never less than ReadInterval.
+	LongestIdle time.Duration
+}
+
+// Stats count what a Reader has done.
+type Stats struct {
+	// Reads are the calls of GetRecords, failed ones too.
+	Reads int64
+	// Expired are the iterators that expired before they were used.
+	Expired int64
+	// Throttled and Unavailable are the reads that ended with ErrThrottled and
+	// ErrUnavailable.
+	Throttled, Unavailable int64
+}
+
+// Reader reads one shard in order. It is used by one goroutine; only Stats may be
+// called by others.
 type Reader struct {
 	stream   *Stream
 	shardID  string
 	next     Position
 	iterator *string
-	readAt   time.Time
+	pace     pace
+	// stuck counts answers in a row that found nothing and stood at the horizon.
+	stuck int
+	// overtaken: the iterator comes from the horizon, since next was trimmed.
+	overtaken bool
+
+	reads, expired, throttled, unavailable atomic.Int64
 }
 
 // Reader returns a reader of the shard that begins at the position.
-func (s *Stream) Reader(shardID string, from Position) *Reader {
-	return &Reader{stream: s, shardID: shardID, next: from}
+func (s *Stream) Reader(shardID string, from Position, opt ReaderOptions) *Reader {
+	return &Reader{stream: s, shardID: shardID, next: from, pace: newPace(opt.LongestIdle)}
 }
 
-// Next makes one read, not sooner than ReadInterval after the last one. An
-// expired iterator is replaced; any other fault is returned and leaves the reader
-// where it was.
+// Due is when the next read may be made, the zero time before the first one. It keeps
+// within five reads and 2 MB a second, rests at the tip of a quiet shard, and backs off
+// after faults. Next waits for it.
+func (r *Reader) Due() time.Time { return r.pace.due }
+
+// Stats returns what was counted so far.
+func (r *Reader) Stats() Stats {
+	return Stats{
+		Reads: r.reads.Load(), Expired: r.expired.Load(),
+		Throttled: r.throttled.Load(), Unavailable: r.unavailable.Load(),
+	}
+}
+
+// Next makes one read when it is due. An iterator that has expired is replaced at once;
+// any other fault is returned and leaves the reader where it was, so that Next may be
+// called again. It then waits, longer from fault to fault: this is the only rule by
+// which reads are repeated.
+//
+// Kinesis gives no error for a position that it has trimmed. The reader goes on with
+// the oldest record there is; Holds tells whether something is missing.
 func (r *Reader) Next(ctx context.Context) (Batch, error) {
 	return r.read(ctx, nil)
 }
 
+// read is Next with at most so many records.
 func (r *Reader) read(ctx context.Context, limit *int32) (Batch, error) {
-	if err := r.pace(ctx); err != nil {
+	if err := r.pace.wait(ctx); err != nil {
 		return Batch{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	for attempt := 0; ; attempt++ {
-		if r.iterator == nil {
-			iterator, err := r.stream.iterator(ctx, r.shardID, r.next)
-			if err != nil {
-				return Batch{}, err
-			}
-			r.iterator = iterator
+	begun := time.Now()
+	out, err := r.ask(ctx, limit)
+	var b Batch
+	if err == nil {
+		b, err = r.accept(out)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			// Not a fault of Kinesis, whatever the SDK made of it.
+			r.pace.due = begun.Add(ReadInterval)
+			return Batch{}, fmt.Errorf("read shard %s of stream %s: %w", r.shardID, r.stream, ctx.Err())
 		}
-		out, err := r.stream.api.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: r.iterator, StreamARN: r.stream.arn, Limit: limit})
-		if _, expired := errors.AsType[*types.ExpiredIteratorException](err); expired && attempt == 0 {
-			r.iterator = nil
-			continue
-		}
-		if err != nil {
-			// After a failure the iterator may be the cause; a new one costs one call.
-			r.iterator = nil
-			return Batch{}, fmt.Errorf("read shard %s of stream %s: %w", r.shardID, r.stream, classify(err))
-		}
-		return r.accept(out)
+		r.count(err)
+		r.pace.failed(err)
+		return Batch{}, err
+	}
+	r.pace.answered(begun, b)
+	r.watchHorizon(ctx, b)
+	return b, nil
+}
+
+func (r *Reader) count(err error) {
+	switch {
+	case errors.Is(err, ErrThrottled):
+		r.throttled.Add(1)
+	case errors.Is(err, ErrUnavailable):
+		r.unavailable.Add(1)
 	}
 }
 
+// ask calls GetRecords, with a new iterator where there is none or the old one is no
+// longer good.
+func (r *Reader) ask(ctx context.Context, limit *int32) (*kinesis.GetRecordsOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	for replaced := false; ; replaced = true {
+		if r.iterator == nil {
+			from := r.next
+			if r.overtaken {
+				from = horizon
+			}
+			out, err := r.stream.iterator(ctx, r.shardID, from)
+			if err != nil {
+				return nil, err
+			}
+			r.iterator = out.ShardIterator
+		}
+		r.reads.Add(1)
+		out, err := r.stream.api.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: r.iterator, StreamARN: r.stream.arn, Limit: limit}, once)
+		if err == nil {
+			return out, nil
+		}
+		// After a failure the iterator may be the cause; a new one costs one call.
+		r.iterator = nil
+		_, expired := errors.AsType[*types.ExpiredIteratorException](err)
+		if expired {
+			r.expired.Add(1)
+		}
+		message, missing := notFound(err)
+		_, refused := invalid(err)
+		switch {
+		case !replaced && (expired || missing || refused):
+			// What is wrong with the shard or the stream, a new iterator tells better.
+			continue
+		case expired:
+			err = fmt.Errorf("%w: a new iterator expired at once: %w", ErrUnavailable, err)
+		case missing:
+			err = r.stream.missing(ctx, message)
+		default:
+			err = classify(err)
+		}
+		return nil, fmt.Errorf("read shard %s of stream %s: %w", r.shardID, r.stream, err)
+	}
+}
+
+// accept turns an answer into a Batch and moves the reader behind it.
 func (r *Reader) accept(out *kinesis.GetRecordsOutput) (Batch, error) {
 	received := time.Now()
 	b := Batch{
 		Behind: time.Duration(aws.ToInt64(out.MillisBehindLatest)) * time.Millisecond,
+		At:     orNow(clock(out.ResultMetadata)),
 		End:    out.NextShardIterator == nil,
 	}
-	next := r.next
+	next, overtaken := r.next, r.overtaken
 	if len(out.Records) > 0 {
-		b.Records = make([]window.Record, len(out.Records))
+		b.Records = make([]window.Record, 0, len(out.Records))
 	}
-	for i, rec := range out.Records {
+	for _, rec := range out.Records {
 		seq, err := window.ParseSequenceNumber(aws.ToString(rec.SequenceNumber))
 		if err != nil {
 			return Batch{}, fmt.Errorf("read shard %s of stream %s: %w", r.shardID, r.stream, err)
 		}
-		b.Records[i] = window.Record{
+		// It was paid for, wanted or not.
+		b.Bytes += len(rec.Data)
+		record := window.Record{
 			SequenceNumber: seq,
 			Arrival:        aws.ToTime(rec.ApproximateArrivalTimestamp),
 			Received:       received,
 			Data:           rec.Data,
 		}
-		next = After(seq)
+		if overtaken && next.before(record) {
+			continue
+		}
+		b.Records = append(b.Records, record)
+		next, overtaken = After(seq), false
 	}
 	for _, child := range out.ChildShards {
-		b.Children = append(b.Children, aws.ToString(child.ShardId))
+		b.Children = append(b.Children, Shard{ID: aws.ToString(child.ShardId), Parents: child.ParentShards})
 	}
 	// Only now: an answer that is not handed on must be read again.
-	r.next, r.iterator = next, out.NextShardIterator
+	r.next, r.iterator, r.overtaken = next, out.NextShardIterator, overtaken
 	return b, nil
 }
 
-// pace waits until the next read is allowed.
-func (r *Reader) pace(ctx context.Context) error {
-	wait := ReadInterval - time.Since(r.readAt)
-	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// stuckLimit is how many answers in a row a reader stands for that find nothing at the
+// horizon.
+const stuckLimit = 10
+
+// watchHorizon frees a reader whose position was trimmed. Its iterator begins somewhere
+// before the oldest record, and there are reports that it may stay there: each answer is
+// empty and as old as the retention, since the horizon moves on as fast as the iterator.
+// A new iterator begins at the horizon itself; what would lie before the position is
+// left out.
+func (r *Reader) watchHorizon(ctx context.Context, b Batch) {
+	if len(b.Records) > 0 || b.Behind < shortestRetention || r.next == horizon {
+		r.stuck = 0
+		return
 	}
-	r.readAt = time.Now()
-	return nil
+	if retention, err := r.stream.Retention(ctx); err != nil || b.Behind < retention {
+		r.stuck = 0
+		return
+	}
+	if r.stuck++; r.stuck >= stuckLimit {
+		r.stuck, r.iterator, r.overtaken = 0, nil, true
+	}
 }
 
-// iterator asks for an iterator at a fixed position.
-func (s *Stream) iterator(ctx context.Context, shardID string, p Position) (*string, error) {
-	in := &kinesis.GetShardIteratorInput{ShardIteratorType: p.Kind}
-	switch p.Kind {
-	case types.ShardIteratorTypeAtTimestamp:
-		in.Timestamp = aws.Time(p.Timestamp)
+// shortestRetention is the least that a stream can be set to.
+const shortestRetention = 24 * time.Hour
+
+// iterator asks for an iterator.
+func (s *Stream) iterator(ctx context.Context, shardID string, at Position) (*kinesis.GetShardIteratorOutput, error) {
+	in := &kinesis.GetShardIteratorInput{
+		StreamName: s.name, StreamARN: s.arn, ShardId: &shardID, ShardIteratorType: at.Kind,
+		StartingSequenceNumber: given(string(at.SequenceNumber)),
+	}
+	if at.Kind == types.ShardIteratorTypeAtTimestamp {
+		in.Timestamp = aws.Time(at.Timestamp)
+	}
+	out, err := s.api.GetShardIterator(ctx, in, once)
+	if err == nil {
+		return out, nil
+	}
+	message, missing := notFound(err)
+	refusal, refused := invalid(err)
+	switch {
+	case missing:
+		err = s.missing(ctx, message)
+	case refused && at.SequenceNumber != "":
+		err = fmt.Errorf("%w: %s", ErrPosition, refusal)
+	case refused && at.Kind == types.ShardIteratorTypeAtTimestamp:
+		// A time that is still to come, by the clock of the host that was asked.
+		err = fmt.Errorf("%w: %s", ErrUnavailable, refusal)
 	default:
-		in.StartingSequenceNumber = aws.String(string(p.SequenceNumber))
+		err = classify(err)
 	}
-	out, err := s.shardIterator(ctx, shardID, in, p)
-	if err != nil {
-		return nil, err
-	}
-	return out.ShardIterator, nil
-}
-
-func (s *Stream) shardIterator(ctx context.Context, shardID string, in *kinesis.GetShardIteratorInput, at fmt.Stringer) (*kinesis.GetShardIteratorOutput, error) {
-	in.StreamName, in.StreamARN, in.ShardId = s.name, s.arn, &shardID
-	out, err := s.api.GetShardIterator(ctx, in)
-	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
-		return nil, fmt.Errorf("find %s in shard %s of stream %s: %w", at, shardID, s, ErrNoShard)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find %s in shard %s of stream %s: %w", at, shardID, s, classify(err))
-	}
-	return out, nil
+	return nil, fmt.Errorf("find %s in shard %s of stream %s: %w", at, shardID, s, err)
 }

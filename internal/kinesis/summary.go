@@ -1,0 +1,165 @@
+package kinesis
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	smithymiddleware "github.com/aws/smithy-go/middleware"
+)
+
+const (
+	// retentionMemory is how long a stream's retention is taken as known. It changes
+	// once in a blue moon.
+	retentionMemory = 10 * time.Minute
+	// statusMemory is how long a stream is taken as being there: when a stream is
+	// deleted, the readers of all its shards ask at once.
+	statusMemory = time.Second
+	// summaryTimeout bounds one DescribeStreamSummary with its retries.
+	summaryTimeout = 30 * time.Second
+)
+
+// summary is what DescribeStreamSummary tells.
+type summary struct {
+	status    types.StreamStatus
+	retention time.Duration
+	// at is the time of Kinesis, zero where the answer did not tell it.
+	at time.Time
+	// received is when the answer came, by the local clock.
+	received time.Time
+}
+
+// summaries remembers the last summary of a stream and lets all who want a newer one
+// wait for the same answer: the call has a limit of 20 a second for the whole account.
+type summaries struct {
+	mu     sync.Mutex
+	last   summary
+	asking *question
+}
+
+// question is a call under way.
+type question struct {
+	done   chan struct{} // closed when the two below are set
+	answer summary
+	err    error
+}
+
+// describe returns a summary of the stream that is at most so old.
+func (s *Stream) describe(ctx context.Context, maxAge time.Duration) (summary, error) {
+	s.summaries.mu.Lock()
+	if last := s.summaries.last; !last.received.IsZero() && time.Since(last.received) < maxAge {
+		s.summaries.mu.Unlock()
+		return last, nil
+	}
+	q := s.summaries.asking
+	if q == nil {
+		q = &question{done: make(chan struct{})}
+		s.summaries.asking = q
+		// It outlives whoever asked first: others wait for it, too.
+		go s.ask(context.WithoutCancel(ctx), q)
+	}
+	s.summaries.mu.Unlock()
+	select {
+	case <-q.done:
+		return q.answer, q.err
+	case <-ctx.Done():
+		return summary{}, fmt.Errorf("describe stream %s: %w", s, ctx.Err())
+	}
+}
+
+func (s *Stream) ask(ctx context.Context, q *question) {
+	ctx, cancel := context.WithTimeout(ctx, summaryTimeout)
+	defer cancel()
+	out, err := s.api.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: s.name, StreamARN: s.arn})
+	if err != nil {
+		q.err = fmt.Errorf("describe stream %s: %w", s, s.ofStream(err))
+	} else {
+		q.answer = summary{received: time.Now(), at: clock(out.ResultMetadata)}
+		if d := out.StreamDescriptionSummary; d != nil {
+			q.answer.status = d.StreamStatus
+			q.answer.retention = time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour
+		}
+	}
+	s.summaries.mu.Lock()
+	defer s.summaries.mu.Unlock()
+	s.summaries.asking = nil
+	if err == nil {
+		s.summaries.last = q.answer
+	}
+	close(q.done)
+}
+
+// ofStream classifies an error of a call that names no shard.
+func (s *Stream) ofStream(err error) error {
+	if message, ok := notFound(err); ok {
+		return fmt.Errorf("%w: %s", ErrNoStream, message)
+	}
+	return classify(err)
+}
+
+// missing tells what is not there, the stream or only the shard, when Kinesis has
+// answered "not found" with the message. Its words would tell, too, but they are not
+// part of the API.
+func (s *Stream) missing(ctx context.Context, message string) error {
+	sum, err := s.describe(ctx, statusMemory)
+	switch {
+	case err != nil:
+		return err
+	case sum.status == types.StreamStatusDeleting:
+		return fmt.Errorf("%w: it is being deleted: %s", ErrNoStream, message)
+	case sum.status == types.StreamStatusCreating:
+		return fmt.Errorf("%w: the stream is being made: %s", ErrUnavailable, message)
+	}
+	return fmt.Errorf("%w: %s", ErrNoShard, message)
+}
+
+// Check reports whether the stream is there and may be described.
+func (s *Stream) Check(ctx context.Context) error {
+	_, err := s.describe(ctx, 0)
+	return err
+}
+
+// Retention is how long the stream keeps a record. The answer may be ten minutes old,
+// and all who ask meanwhile share one call.
+func (s *Stream) Retention(ctx context.Context) (time.Duration, error) {
+	sum, err := s.describe(ctx, retentionMemory)
+	if err != nil {
+		return 0, err
+	}
+	if sum.retention <= 0 {
+		return 0, fmt.Errorf("describe stream %s: the answer tells no retention", s)
+	}
+	return sum.retention, nil
+}
+
+// Now is the time by the clock of Kinesis, in whole seconds and never ahead of it. It
+// is what LATEST means: resolved once, it holds for all shards of a stream. Where an
+// answer does not tell the time, it is that of the local clock.
+func (s *Stream) Now(ctx context.Context) (time.Time, error) {
+	// Of the calls that a reader needs anyway, listing has the widest limit.
+	out, err := s.api.ListShards(ctx, &kinesis.ListShardsInput{StreamName: s.name, StreamARN: s.arn, MaxResults: aws.Int32(1)})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask stream %s for the time: %w", s, s.ofStream(err))
+	}
+	return orNow(clock(out.ResultMetadata)), nil
+}
+
+// clock is the time of Kinesis when it answered, zero where the answer does not tell
+// it. It comes in a header that holds whole seconds.
+func clock(answer smithymiddleware.Metadata) time.Time {
+	at, _ := middleware.GetServerTime(answer)
+	return at.UTC()
+}
+
+// orNow is the local time in whole seconds where Kinesis told none.
+func orNow(at time.Time) time.Time {
+	if at.IsZero() {
+		return time.Now().UTC().Truncate(time.Second)
+	}
+	return at
+}
