@@ -87,7 +87,7 @@ func (w *Worker) Register(r worker.ActivityRegistry) {
 	register(r, workflows.AcquireTokenName, w.Tokens.AcquireToken)
 	register(r, workflows.DeliverBatchName, w.Deliver.DeliverBatch)
 	register(r, workflows.ClearStageName, w.Clear.ClearStage)
-	register(r, workflows.FindReaderName, w.Readers.FindReader)
+	register(r, workflows.StartReadersName, w.Readers.StartReaders)
 }
 
 // RegisterRefresh registers the activity of window.TokenQueue.

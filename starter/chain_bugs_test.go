@@ -67,7 +67,7 @@ func (b bug) inStage(p *modelPoller, next Stage) Stage {
 var bugs = map[string]bug{
 	"the checkpoint moves before the start is acknowledged": {open: func(p *modelPoller, next Windows) openFunc {
 		return func(ctx context.Context, shardID string, records []window.Record, why window.Reason) (Accepted, error) {
-			p.heartbeat(workflows.PollShardHeartbeat{Checkpoint: lastOf(records)})
+			p.heartbeat(workflows.PollShardHeartbeat{Progress: workflows.Progress{Checkpoint: lastOf(records)}})
 			return next.Open(ctx, shardID, records, why)
 		}
 	}},

@@ -205,7 +205,7 @@ func (w *world) work(t *rapid.T) {
 		case p.over || w.broken():
 			return
 		case !p.waiting():
-			w.pass(idleReadLongest)
+			w.pass(idleLongest)
 			continue
 		}
 		next := turn{fate: fates.Draw(t, "fate")}
@@ -300,7 +300,7 @@ func (w *world) workOn(p *modelPoller) {
 		case p.waiting():
 			p.step(turn{fate: succeeds, page: 3})
 		default:
-			w.pass(idleReadLongest)
+			w.pass(idleLongest)
 		}
 	}
 	w.violate("shard %s: poller %d goes in circles", p.shard.id, p.n)

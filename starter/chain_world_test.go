@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"pgregory.net/rapid"
 
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
@@ -151,20 +152,21 @@ func (w *world) begin(s *modelShard, from window.SequenceNumber, limits window.L
 		Client: w.bug.inClient(p, modelTemporal{p: p}), Stage: w.bug.inStage(p, modelStage{p}),
 		Pipeline: "p", Stream: "s",
 	}
-	l := &lease{
-		Poller: &Poller{
-			Stream: "s", Identity: strconv.Itoa(p.n), Logger: slog.New(slog.DiscardHandler),
-			Open:    p.read,
-			Windows: w.bug.inWindows(p, chain),
-			Limits:  limits,
-			// So long that only the lease itself reports: what keepAlive repeats is an old
-			// checkpoint, and old ones are given out anyway.
-			Options: workflows.PollOptions{Lease: keep, HeartbeatTimeout: 10_000 * time.Hour},
-		},
-		in:         workflows.PollShardInput{Pipeline: "p", Stream: "s", ShardID: s.id, Start: *s.start, Checkpoint: from},
-		checkpoint: from,
-		heartbeat:  p.heartbeat,
-	}
+	l := newLease(&Poller{
+		Stream: "s", Identity: strconv.Itoa(p.n), Logger: slog.New(slog.DiscardHandler),
+		Read:    p.read,
+		Horizon: endless{},
+		Windows: w.bug.inWindows(p, chain),
+		Markers: noMarkers{},
+		Ceiling: unbounded{},
+		Memory:  semaphore.NewWeighted(largestAnswer),
+		Limits:  limits,
+		// So long that only the lease itself reports: what keepAlive repeats is an old
+		// checkpoint, and old ones are given out anyway.
+		Options: workflows.PollOptions{Lease: keep, HeartbeatTimeout: 10_000 * time.Hour},
+	}, workflows.PollShardInput{
+		Pipeline: "p", Stream: "s", ShardID: s.id, Start: *s.start, Progress: workflows.Progress{Checkpoint: from},
+	}, p.heartbeat)
 	go func() {
 		defer func() { p.over = true }()
 		if result, err := l.run(ctx, stop); err == nil {
@@ -268,7 +270,13 @@ func (w *world) report(s *modelShard, checkpoint window.SequenceNumber) {
 type modelReader struct {
 	p    *modelPoller
 	next int
+	due  time.Time
 }
+
+// idleLongest is how long a poller waits at the tip of a shard.
+const idleLongest = time.Second
+
+func (r *modelReader) Due() time.Time { return r.due }
 
 func (p *modelPoller) read(_ string, from kinesis.Position) ShardReader {
 	next := slices.IndexFunc(p.shard.records, func(r window.Record) bool {
@@ -292,6 +300,10 @@ func (r *modelReader) Next(context.Context) (kinesis.Batch, error) {
 		behind := len(left) - len(b.Records)
 		b.Behind = time.Duration(behind) * time.Second
 		b.End = r.p.shard.closed && behind == 0 && !t.endLater
+		b.At = time.Now()
+		if behind == 0 {
+			r.due = b.At.Add(idleLongest)
+		}
 		return nil
 	})
 	if err != nil {

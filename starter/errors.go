@@ -3,6 +3,7 @@ package starter
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -14,22 +15,53 @@ import (
 const (
 	// ErrorStream: Kinesis did not answer, or answered with an error.
 	ErrorStream = "StreamUnavailable"
+	// ErrorStreamThrottled: Kinesis asks to be asked less often.
+	ErrorStreamThrottled = "StreamThrottled"
 	// ErrorStreamDenied: AWS refused the caller; its policy lacks an action.
 	ErrorStreamDenied = "StreamAccessDenied"
+	// ErrorStreamKey: the KMS key of the stream cannot be used.
+	ErrorStreamKey = "StreamKeyUnavailable"
+	// ErrorStreamGone: there is no stream of that name.
+	ErrorStreamGone = "StreamNotFound"
 	// ErrorStage: the window could not be staged.
 	ErrorStage = "StageUnavailable"
 	// ErrorWindowStart: Temporal did not accept the start of the window.
 	ErrorWindowStart = "WindowStartFailed"
+	// ErrorStalled: the process was stopped for so long that what it had read is of no use.
+	ErrorStalled = "Stalled"
 	// ErrorWrongStream: the pipeline of this starter reads another stream.
 	ErrorWrongStream = "WrongStream"
 )
 
+// slowRetry is the pause after an error that a person has to mend. Trying more often
+// would only fill their logs.
+const slowRetry = 30 * time.Second
+
+// streamErrors are the rules for what Kinesis answers, the first that fits.
+var streamErrors = []struct {
+	is    error
+	kind  string
+	after time.Duration // until the next attempt; 0: as the workflow says
+	do    string
+}{
+	{is: kinesis.ErrDenied, kind: ErrorStreamDenied, after: slowRetry, do: "allow the task role kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords on the stream"},
+	{is: kinesis.ErrKey, kind: ErrorStreamKey, after: slowRetry},
+	{is: kinesis.ErrNoStream, kind: ErrorStreamGone, after: slowRetry, do: "LOGPIPE_STREAM names the stream, AWS_REGION where it is"},
+	{is: kinesis.ErrThrottled, kind: ErrorStreamThrottled},
+}
+
 func newStreamError(err error) error {
-	kind := ErrorStream
-	if errors.Is(err, kinesis.ErrDenied) {
-		kind = ErrorStreamDenied
+	for _, rule := range streamErrors {
+		if !errors.Is(err, rule.is) {
+			continue
+		}
+		message := err.Error()
+		if rule.do != "" {
+			message += "; " + rule.do
+		}
+		return temporal.NewApplicationErrorWithOptions(message, rule.kind, temporal.ApplicationErrorOptions{NextRetryDelay: rule.after})
 	}
-	return temporal.NewApplicationError(err.Error(), kind)
+	return temporal.NewApplicationError(err.Error(), ErrorStream)
 }
 
 // sameStream guards every activity against a starter that is set to another stream

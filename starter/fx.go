@@ -9,6 +9,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/log-event-pipeline/logpipe/internal/config"
+	"github.com/log-event-pipeline/logpipe/internal/connect"
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/internal/stage"
 )
@@ -22,10 +23,11 @@ var Module = fx.Module("starter",
 	}),
 )
 
-func provide(cfg config.Config, temporal client.Client, awsConfig aws.Config, st *stage.Stage, logger *slog.Logger, shutdown fx.Shutdowner) *Starter {
+func provide(cfg config.Config, temporal client.Client, namespace connect.Namespace, awsConfig aws.Config, st *stage.Stage, logger *slog.Logger, shutdown fx.Shutdowner) *Starter {
 	return New(Dependencies{
-		Config:   cfg,
-		Temporal: temporal,
+		Config:    cfg,
+		Temporal:  temporal,
+		Namespace: namespace,
 		Kinesis: awskinesis.NewFromConfig(awsConfig, func(o *awskinesis.Options) {
 			o.HTTPClient = kinesis.HTTPClient(awsConfig.HTTPClient)
 		}),

@@ -2,47 +2,96 @@ package starter
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
+// shardsPerListing bounds a listing, so that its result stays below the 256 KiB from
+// which Temporal warns.
+const shardsPerListing = 1000
+
 // Shards is the activities ListShards and ResolveStart and what they need.
 type Shards struct {
-	Stream *kinesis.Stream
+	Stream  *kinesis.Stream
+	Markers Markers
+	Ceiling Ceiling
 }
 
-// ListShards lists the shards that Kinesis knows.
+// ListShards lists the shards that Kinesis knows, some at a time.
 func (s *Shards) ListShards(ctx context.Context, in workflows.ListShardsInput) (workflows.ListShardsResult, error) {
 	if err := sameStream(in.Stream, s.Stream.String()); err != nil {
 		return workflows.ListShardsResult{}, err
 	}
-	shards, err := s.Stream.Shards(ctx, "")
+	at, err := s.Stream.Now(ctx)
 	if err != nil {
 		return workflows.ListShardsResult{}, newStreamError(err)
 	}
-	out := workflows.ListShardsResult{Shards: make([]workflows.Shard, len(shards))}
+	shards, err := s.Stream.Shards(ctx, in.After)
+	if err != nil {
+		return workflows.ListShardsResult{}, newStreamError(err)
+	}
+	out := workflows.ListShardsResult{At: at, OpenWindows: s.Ceiling.Open(), MaxOpenWindows: s.Ceiling.Most()}
+	if len(shards) > shardsPerListing {
+		shards, out.More = shards[:shardsPerListing], true
+	}
+	out.Shards = make([]workflows.Shard, len(shards))
 	for i, sh := range shards {
 		out.Shards[i] = workflows.Shard{ID: sh.ID, Parents: sh.Parents, Closed: sh.Closed}
 	}
 	return out, nil
 }
 
-// ResolveStart finds where the chain of a shard's windows begins.
-func (s *Shards) ResolveStart(ctx context.Context, in workflows.ResolveStartInput) (workflows.ChainStart, error) {
+// ResolveStart finds where the chain of a shard's windows begins. A shard of which the
+// stage has a marker was read before, by a ShardReader that Temporal has forgotten:
+// then it goes on where that one was.
+func (s *Shards) ResolveStart(ctx context.Context, in workflows.ResolveStartInput) (workflows.ResolveStartResult, error) {
 	if err := sameStream(in.Stream, s.Stream.String()); err != nil {
-		return workflows.ChainStart{}, err
+		return workflows.ResolveStartResult{}, err
 	}
-	p, err := s.Stream.Resolve(ctx, in.ShardID, in.Position, 0, time.Now(), func() { activity.RecordHeartbeat(ctx) })
+	if !in.AfterGap {
+		m, found, err := s.Markers.Get(ctx, in.ShardID)
+		if err != nil {
+			return workflows.ResolveStartResult{}, temporal.NewApplicationError(err.Error(), ErrorStage)
+		}
+		if found {
+			if err := sameStream(m.Stream, in.Stream); err != nil {
+				return workflows.ResolveStartResult{}, err
+			}
+			return workflows.ResolveStartResult{Start: startOf(m), Progress: progressOf(m), Drained: m.Drained}, nil
+		}
+	}
+	now := time.Now()
+	p, err := s.Stream.Resolve(ctx, in.ShardID, in.Position, in.Margin, now, func() { activity.RecordHeartbeat(ctx) })
+	if errors.Is(err, kinesis.ErrNoShard) {
+		return workflows.ResolveStartResult{Gone: true}, nil
+	}
 	if err != nil {
-		return workflows.ChainStart{}, newStreamError(err)
+		return workflows.ResolveStartResult{}, newStreamError(err)
 	}
-	return workflows.ChainStart{Kind: workflows.StartKind(p.Kind), SequenceNumber: p.SequenceNumber, Timestamp: p.Timestamp}, nil
+	out := workflows.ResolveStartResult{
+		Start:    workflows.ChainStart{Kind: workflows.StartKind(p.Kind), SequenceNumber: p.SequenceNumber, Timestamp: p.Timestamp},
+		Progress: workflows.Progress{CheckpointAt: now, CompleteUntil: p.Arrival},
+	}
+	if out.Start.Kind != workflows.StartAtSequenceNumber {
+		// There is no record yet from where the chain begins.
+		if out.CompleteUntil, err = s.Stream.Now(ctx); err != nil {
+			return workflows.ResolveStartResult{}, newStreamError(err)
+		}
+	}
+	// Before the first poll, so that the stage knows where the chain begins as soon as
+	// there is one.
+	if err := s.Markers.Replace(ctx, markerOf(in.Stream, in.ShardID, out.Start, out.Progress)); err != nil {
+		return workflows.ResolveStartResult{}, temporal.NewApplicationError(err.Error(), ErrorStage)
+	}
+	return out, nil
 }
 
 func position(c workflows.ChainStart) kinesis.Position {

@@ -12,10 +12,12 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	sdkworker "go.temporal.io/sdk/worker"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/log-event-pipeline/logpipe/internal/config"
 	"github.com/log-event-pipeline/logpipe/internal/connect"
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
+	"github.com/log-event-pipeline/logpipe/internal/marker"
 	"github.com/log-event-pipeline/logpipe/internal/visibility"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
@@ -31,23 +33,26 @@ const listingSlots = 4
 
 // Dependencies are what a starter is made of.
 type Dependencies struct {
-	Config   config.Config
-	Temporal client.Client
-	Kinesis  kinesis.API
-	Stage    Stage
-	Logger   *slog.Logger
+	Config    config.Config
+	Temporal  client.Client
+	Namespace connect.Namespace
+	Kinesis   kinesis.API
+	Stage     marker.Stage
+	Metrics   *Metrics
+	Logger    *slog.Logger
 	// OnFatal is called when the process can no longer reach Temporal for good.
 	OnFatal func(error)
 }
 
 // Starter is the starter process.
 type Starter struct {
-	config   config.Config
-	temporal client.Client
-	stream   *kinesis.Stream
-	worker   sdkworker.Worker
-	logger   *slog.Logger
-	options  workflows.PollOptions
+	config    config.Config
+	temporal  client.Client
+	namespace connect.Namespace
+	stream    *kinesis.Stream
+	poller    *Poller
+	worker    sdkworker.Worker
+	logger    *slog.Logger
 
 	stop func()
 }
@@ -55,14 +60,9 @@ type Starter struct {
 // New puts a starter together. It does nothing before Start.
 func New(d Dependencies) *Starter {
 	s := &Starter{
-		config: d.Config, temporal: d.Temporal, logger: d.Logger,
+		config: d.Config, temporal: d.Temporal, namespace: d.Namespace, logger: d.Logger,
 		stream: kinesis.NewStream(d.Kinesis, d.Config.Stream),
-		options: workflows.PollOptions{
-			HeartbeatTimeout: d.Config.HeartbeatTimeout,
-			Lease:            d.Config.PollLease,
-			WindowMaxAge:     d.Config.WindowMaxAge,
-		},
-		stop: func() {},
+		stop:   func() {},
 	}
 	identity := connect.Identity("starter")
 	s.worker = sdkworker.New(d.Temporal, window.StarterQueue(d.Config.Pipeline), sdkworker.Options{
@@ -72,22 +72,41 @@ func New(d Dependencies) *Starter {
 		WorkerStopTimeout:                  stopTimeout,
 		OnFatalError:                       d.OnFatal,
 	})
-	Register(s.worker, &Shards{Stream: s.stream}, &Poller{
+	markers := marker.Store{Stage: d.Stage, Pipeline: d.Config.Pipeline}
+	ceiling := NewOpenWindows(d.Temporal, d.Config.Pipeline, d.Config.MaxOpenWindows, d.Logger)
+	s.poller = &Poller{
 		Stream: d.Config.Stream,
-		Open: func(shardID string, from kinesis.Position) ShardReader {
-			return s.stream.Reader(shardID, from, kinesis.ReaderOptions{})
+		Read: func(shardID string, from kinesis.Position) ShardReader {
+			return s.stream.Reader(shardID, from, kinesis.ReaderOptions{LongestIdle: longestIdle(d.Config.WindowMaxAge)})
 		},
+		Horizon: s.stream,
 		Windows: &Chain{Client: d.Temporal, Stage: d.Stage, Pipeline: d.Config.Pipeline, Stream: d.Config.Stream},
+		Markers: markers,
+		Ceiling: ceiling,
 		Limits: window.Limits{
 			MaxBytes:   int(d.Config.WindowMaxBytes),
 			MaxRecords: d.Config.WindowMaxRecords,
 			MaxAge:     d.Config.WindowMaxAge,
 		},
-		Options:  s.options,
+		Memory: semaphore.NewWeighted(int64(d.Config.ReadMemory)),
+		Options: workflows.PollOptions{
+			HeartbeatTimeout: d.Config.HeartbeatTimeout,
+			Lease:            d.Config.PollLease,
+			WindowMaxAge:     d.Config.WindowMaxAge,
+			OnGap:            workflows.GapPolicy(d.Config.OnGap),
+		},
 		Identity: identity,
 		Logger:   d.Logger,
-	})
+		Metrics:  d.Metrics,
+	}
+	Register(s.worker, &Shards{Stream: s.stream, Markers: markers, Ceiling: ceiling}, s.poller)
 	return s
+}
+
+// longestIdle keeps the reads of a quiet shard close enough together that a record is
+// not much older than a short window when it is read.
+func longestIdle(windowMaxAge time.Duration) time.Duration {
+	return min(max(windowMaxAge/4, kinesis.ReadInterval), time.Second)
 }
 
 // Start checks the stream, takes part in polling and makes sure that the
@@ -97,6 +116,10 @@ func (s *Starter) Start(ctx context.Context) error {
 		return fmt.Errorf("%w; LOGPIPE_STREAM names the stream, AWS_REGION and AWS_ENDPOINT_URL where it is, and the caller needs kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords on it", err)
 	}
 	if err := s.ensureStreamReader(ctx); err != nil {
+		return err
+	}
+	var err error
+	if s.poller.Remembered, err = connect.Retention(ctx, s.temporal, s.namespace); err != nil {
 		return err
 	}
 	if err := s.worker.Start(); err != nil {
@@ -120,7 +143,7 @@ func (s *Starter) ensureStreamReader(ctx context.Context) error {
 		TypedSearchAttributes:    temporal.NewSearchAttributes(visibility.Pipeline.ValueSet(s.config.Pipeline)),
 	}, workflows.StreamReaderName, workflows.StreamReaderInput{
 		Pipeline: s.config.Pipeline, Stream: s.config.Stream,
-		Position: s.config.StartPosition.String(), Poll: s.options,
+		Position: s.config.StartPosition.String(), Poll: s.poller.Options,
 	})
 	if err != nil {
 		return fmt.Errorf("start workflow %s: %w", id, err)

@@ -23,8 +23,10 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/log-event-pipeline/logpipe/internal/config"
+	"github.com/log-event-pipeline/logpipe/internal/connect"
 	"github.com/log-event-pipeline/logpipe/internal/connect/frontendtest"
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
+	"github.com/log-event-pipeline/logpipe/internal/marker"
 	"github.com/log-event-pipeline/logpipe/internal/stage"
 	"github.com/log-event-pipeline/logpipe/starter"
 	"github.com/log-event-pipeline/logpipe/workflows"
@@ -63,9 +65,18 @@ func newStarter(t *testing.T, address string, api kinesis.API) *starter.Starter 
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
 	return starter.New(starter.Dependencies{
-		Config: settings(), Temporal: temporal, Kinesis: api, Stage: &fakeStage{objects: map[string][]byte{}},
+		Config: settings(), Temporal: temporal, Namespace: client.DefaultNamespace, Kinesis: api, Stage: memory(t),
 		Logger: quiet, OnFatal: func(error) {},
 	})
+}
+
+// memory is an empty stage.
+func memory(t *testing.T) *stage.Stage {
+	t.Helper()
+	s, err := stage.Open(t.Context(), "mem://")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
 }
 
 // TestNewRegisters: registering panics on what is no activity.
@@ -166,7 +177,10 @@ func TestStartAndStop(t *testing.T) {
 		require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(start.GetInput(), &in))
 		require.Equal(t, workflows.StreamReaderInput{
 			Pipeline: "p", Stream: "api-logs", Position: "LATEST",
-			Poll: workflows.PollOptions{HeartbeatTimeout: settings().HeartbeatTimeout, Lease: settings().PollLease, WindowMaxAge: settings().WindowMaxAge},
+			Poll: workflows.PollOptions{
+				HeartbeatTimeout: settings().HeartbeatTimeout, Lease: settings().PollLease, WindowMaxAge: settings().WindowMaxAge,
+				OnGap: workflows.GapContinue,
+			},
 		}, in)
 	}
 }
@@ -175,9 +189,14 @@ func TestListShards(t *testing.T) {
 	t.Parallel()
 	out, err := listShards(t, stream{})
 	require.NoError(t, err)
-	require.Equal(t, workflows.ListShardsResult{Shards: []workflows.Shard{{ID: "a", Closed: true}, {ID: "b", Parents: []string{"a"}}}}, out)
+	require.Equal(t, []workflows.Shard{{ID: "a", Closed: true}, {ID: "b", Parents: []string{"a"}}}, out.Shards)
+	require.False(t, out.At.IsZero())
+	require.False(t, out.More)
 
-	for code, want := range map[string]string{"AccessDeniedException": starter.ErrorStreamDenied, "LimitExceededException": starter.ErrorStream} {
+	for code, want := range map[string]string{
+		"AccessDeniedException": starter.ErrorStreamDenied, "LimitExceededException": starter.ErrorStreamThrottled,
+		"KMSDisabledException": starter.ErrorStreamKey, "InternalFailure": starter.ErrorStream,
+	} {
 		_, err = listShards(t, stream{fails: &smithy.GenericAPIError{Code: code}})
 		requireType(t, err, want)
 	}
@@ -200,7 +219,10 @@ func TestPollShardRefusesAnotherStream(t *testing.T) {
 func listShards(t *testing.T, api kinesis.API) (workflows.ListShardsResult, error) {
 	t.Helper()
 	env := activityEnvironment()
-	activities := &starter.Shards{Stream: kinesis.NewStream(api, "api-logs")}
+	activities := &starter.Shards{
+		Stream: kinesis.NewStream(api, "api-logs"), Markers: marker.Store{Stage: memory(t), Pipeline: "p"},
+		Ceiling: starter.NewOpenWindows(nil, "p", 1, slog.New(slog.DiscardHandler)),
+	}
 	env.RegisterActivityWithOptions(activities.ListShards, activity.RegisterOptions{Name: workflows.ListShardsName})
 	var out workflows.ListShardsResult
 	value, err := env.ExecuteActivity(workflows.ListShardsName, workflows.ListShardsInput{Stream: "api-logs"})
@@ -219,7 +241,7 @@ func activityEnvironment() *testsuite.TestActivityEnvironment {
 func TestModule(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, fx.ValidateApp(
-		fx.Supply(settings(), aws.Config{}, slog.New(slog.DiscardHandler), (*stage.Stage)(nil)),
+		fx.Supply(settings(), aws.Config{}, slog.New(slog.DiscardHandler), (*stage.Stage)(nil), connect.Namespace("default")),
 		fx.Provide(func() client.Client { return nil }),
 		starter.Module,
 	))

@@ -16,30 +16,60 @@ type PollOptions struct {
 	Lease time.Duration `json:"lease"`
 	// WindowMaxAge: how much longer it may take to complete the open window.
 	WindowMaxAge time.Duration `json:"windowMaxAge"`
+	// OnGap: what follows where records may be missing.
+	OnGap GapPolicy `json:"onGap,omitempty"`
 }
 
-// FindReaderInput names the ShardReader of a shard.
-type FindReaderInput struct {
-	Pipeline string `json:"pipeline"`
-	ShardID  string `json:"shardId"`
+// GapPolicy says what a ShardReader does at a gap.
+type GapPolicy string
+
+// Either reading goes on behind the gap at once, or somebody has to say so first, by
+// the signal skip-gap.
+const (
+	GapContinue GapPolicy = "continue"
+	GapFail     GapPolicy = "fail"
+)
+
+// ReaderStart is a shard that is to have a ShardReader.
+type ReaderStart struct {
+	ShardID string `json:"shardId"`
+	// Position is where reading begins if it was never read.
+	Position string `json:"position"`
 }
 
-// FindReaderResult is how a ShardReader is that was started before.
-type FindReaderResult struct {
-	// Status is the status of its workflow, such as Running or Completed.
-	Status string `json:"status"`
-	// State is what that means for the shard.
-	State ShardState `json:"state"`
+// StartReadersInput asks for the ShardReaders of some shards.
+type StartReadersInput struct {
+	Pipeline string        `json:"pipeline"`
+	Stream   string        `json:"stream"`
+	Poll     PollOptions   `json:"poll"`
+	Readers  []ReaderStart `json:"readers"`
 }
 
-// ListShardsInput names the stream.
+// StartReadersResult says of each, in the same order, whether the shard is being read
+// now or was drained before.
+type StartReadersResult struct {
+	States []ShardState `json:"states"`
+}
+
+// ListShardsInput asks for shards of the stream.
 type ListShardsInput struct {
 	Stream string `json:"stream"`
+	// After is the shard behind which the listing begins; empty for all shards.
+	After string `json:"after,omitempty"`
 }
 
-// ListShardsResult holds every shard that Kinesis still lists, in its order.
+// ListShardsResult holds shards that Kinesis lists, in the order of their ids, closed
+// ones too.
 type ListShardsResult struct {
 	Shards []Shard `json:"shards"`
+	// More: there are more behind the last of these.
+	More bool `json:"more,omitempty"`
+	// At is the time of Kinesis' clock, in whole seconds.
+	At time.Time `json:"at,omitzero"`
+	// OpenWindows of the pipeline, as the pollers of this process last counted them, and
+	// how many there may be before they pause.
+	OpenWindows    int64 `json:"openWindows,omitempty"`
+	MaxOpenWindows int64 `json:"maxOpenWindows,omitempty"`
 }
 
 // Shard is one shard of a stream.
@@ -73,10 +103,70 @@ type ChainStart struct {
 
 // ResolveStartInput asks where the chain of a shard begins.
 type ResolveStartInput struct {
-	Stream  string `json:"stream"`
-	ShardID string `json:"shardId"`
-	// Position is TRIM_HORIZON, LATEST or a time in RFC 3339.
+	Pipeline string `json:"pipeline"`
+	Stream   string `json:"stream"`
+	ShardID  string `json:"shardId"`
+	// Position is TRIM_HORIZON or a time in RFC 3339.
 	Position string `json:"position"`
+	// AfterGap: what the stage remembers of the shard is not to be gone by.
+	AfterGap bool `json:"afterGap,omitempty"`
+	// Margin is how far from the oldest record of the shard the chain begins at least,
+	// so that what was found is still there when it is read.
+	Margin time.Duration `json:"margin,omitempty"`
+}
+
+// ResolveStartResult is where the chain of a shard begins, and how far it was read
+// already as the stage remembers it.
+type ResolveStartResult struct {
+	Start ChainStart `json:"chainStart"`
+	Progress
+	// Drained: the stage remembers that the shard was read to its end.
+	Drained bool `json:"drained,omitempty"`
+	// Gone: Kinesis no longer has the shard.
+	Gone bool `json:"gone,omitempty"`
+}
+
+// Progress is how far a shard is known to be read.
+type Progress struct {
+	// Checkpoint is the last record of the last window that was accepted; empty
+	// before the first window. It may be stale: the chain of windows leads on.
+	Checkpoint window.SequenceNumber `json:"checkpoint,omitempty"`
+	// CheckpointAt is when this was known to be the last window, by the clock of the
+	// process that read.
+	CheckpointAt time.Time `json:"checkpointAt,omitzero"`
+	// CompleteUntil: every record that arrived before, by Kinesis' clock, is in a window.
+	CompleteUntil time.Time `json:"completeUntil,omitzero"`
+}
+
+// GapKind says why records may be missing, or be in two windows.
+type GapKind string
+
+// The kinds of gaps.
+const (
+	// GapTrimmed: Kinesis has deleted the record at which reading was to go on, and
+	// whatever came after it until its retention.
+	GapTrimmed GapKind = "trimmed"
+	// GapPosition: Kinesis does not know the sequence number, as when a stream is deleted
+	// and made again under its name.
+	GapPosition GapKind = "position"
+	// GapShardGone: Kinesis no longer has the shard.
+	GapShardGone GapKind = "shard_gone"
+	// GapForgotten: the checkpoint is older than the retention of the Temporal
+	// namespace. Nothing is missing, but windows after it may have been forgotten, and
+	// their records are put into windows again.
+	GapForgotten GapKind = "forgotten"
+)
+
+// Gap is a range of a shard whose records are not known to be in exactly one window.
+type Gap struct {
+	Kind GapKind `json:"kind"`
+	// After is the last record before the gap that is in a window; empty where the gap
+	// begins before the first window.
+	After window.SequenceNumber `json:"after,omitempty"`
+	// Every record that arrived before From is in a window, and Kinesis still has every
+	// record that arrived after To. Zero where that is not known.
+	From time.Time `json:"from,omitzero"`
+	To   time.Time `json:"to,omitzero"`
 }
 
 // PollShardInput is one lease of one shard.
@@ -85,22 +175,24 @@ type PollShardInput struct {
 	Stream   string     `json:"stream"`
 	ShardID  string     `json:"shardId"`
 	Start    ChainStart `json:"chainStart"`
-	// Checkpoint is the last record of the last window that was accepted; empty
-	// before the first window. It may be stale: the chain of windows leads on.
-	Checkpoint window.SequenceNumber `json:"checkpoint,omitempty"`
+	Progress
 }
 
 // PollShardResult is what one lease achieved.
 type PollShardResult struct {
-	Checkpoint window.SequenceNumber `json:"checkpoint,omitempty"`
+	Progress
 	// Drained: the shard is closed, and all its records are in windows.
 	Drained bool `json:"drained,omitempty"`
+	// Children are the shards that a drained shard was split or merged into.
+	Children []Shard `json:"children,omitempty"`
+	// Gap is where reading has stopped, nil where it has not met one.
+	Gap *Gap `json:"gap,omitempty"`
 	// Windows and Records accepted during the lease.
 	Windows int `json:"windows"`
 	Records int `json:"records"`
 	// Starter is the identity of the process that held the lease.
 	Starter string `json:"starter"`
-	// Ended says why the lease ended: "lease", "stop" or "drained".
+	// Ended says why the lease ended: "lease", "stop", "pause", "drained" or "gap".
 	Ended string `json:"ended"`
 	// Options of that process.
 	Options PollOptions `json:"options"`
@@ -109,9 +201,11 @@ type PollShardResult struct {
 // PollShardHeartbeat is what a PollShard reports while it runs. The next attempt
 // goes on from it.
 type PollShardHeartbeat struct {
-	Checkpoint         window.SequenceNumber `json:"checkpoint,omitempty"`
-	Windows            int                   `json:"windows"`
-	Records            int                   `json:"records"`
-	MillisBehindLatest int64                 `json:"millisBehindLatest"`
-	Starter            string                `json:"starter"`
+	Progress
+	Windows            int    `json:"windows"`
+	Records            int    `json:"records"`
+	MillisBehindLatest int64  `json:"millisBehindLatest"`
+	Starter            string `json:"starter"`
+	// Waiting says why the shard is not being read at the moment; empty where it is.
+	Waiting string `json:"waiting,omitempty"`
 }

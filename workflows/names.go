@@ -19,7 +19,7 @@ const (
 	RefreshTokenName = "RefreshToken"
 	DeliverBatchName = "DeliverBatch"
 	ClearStageName   = "ClearStage"
-	FindReaderName   = "FindReader"
+	StartReadersName = "StartReaders"
 )
 
 // Signals and updates.
@@ -31,6 +31,9 @@ const (
 	// SignalDiscard tells a parked FlushWindow to give up what is parked. It takes
 	// no input.
 	SignalDiscard = "discard"
+	// SignalSkipGap tells a ShardReader that has stopped at a gap to read on behind it.
+	// It takes no input.
+	SignalSkipGap = "skip-gap"
 	// UpdateRefresh asks a TokenKeeper for a token other than a given version.
 	UpdateRefresh = "refresh"
 )

@@ -86,10 +86,12 @@ func clearStageOptions(ctx workflow.Context) workflow.Context {
 	})
 }
 
-func findReaderOptions(ctx workflow.Context) workflow.Context {
+func startReadersOptions(ctx workflow.Context, readers int) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: time.Minute,
+		StartToCloseTimeout: 5 * time.Minute,
+		HeartbeatTimeout:    30 * time.Second,
 		RetryPolicy:         retryWithin(longestRetry),
+		Summary:             fmt.Sprintf("%d shards", readers),
 	})
 }
 

@@ -21,7 +21,7 @@ func TestActivitiesAreRetriedForEver(t *testing.T) {
 			RefreshTokenName: refreshTokenOptions(ctx, "p"),
 			DeliverBatchName: deliverBatchOptions(ctx, 0, 1, Batch{}),
 			ClearStageName:   clearStageOptions(ctx),
-			FindReaderName:   findReaderOptions(ctx),
+			StartReadersName: startReadersOptions(ctx, 1),
 			ListShardsName:   listShardsOptions(ctx, "p"),
 			PollShardName:    pollShardOptions(ctx, "p", "", PollOptions{}),
 		} {

@@ -2,15 +2,19 @@ package workflows_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
@@ -18,51 +22,111 @@ import (
 var pollOptions = workflows.PollOptions{HeartbeatTimeout: 15 * time.Second, Lease: time.Minute}
 
 // kinesis is a hand-written starter process in front of a stream whose shards a
-// test changes.
+// test changes, and the worker that starts their readers.
 type kinesis struct {
 	shards   []workflows.Shard
-	resolved []string
+	page     int // of a listing; 0 for all
+	listings []workflows.ListShardsInput
+	resolved []workflows.ResolveStartInput
 	polls    []workflows.PollShardInput
+	// resolve answers ResolveStart; nil for record 5.
+	resolve func(workflows.ResolveStartInput) workflows.ResolveStartResult
 	// poll answers the nth PollShard.
 	poll func(n int, in workflows.PollShardInput) workflows.PollShardResult
+	// started are the readers in the order of their start; drained, the shards that were
+	// drained before.
+	started []workflows.ReaderStart
+	drained []string
+	calls   int // of StartReaders
 }
 
+var listedAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
 func (k *kinesis) register(env *testsuite.TestWorkflowEnvironment) {
-	env.RegisterActivityWithOptions(func(context.Context, workflows.ListShardsInput) (workflows.ListShardsResult, error) {
-		return workflows.ListShardsResult{Shards: k.shards}, nil
-	}, activity.RegisterOptions{Name: workflows.ListShardsName})
-	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.ResolveStartInput) (workflows.ChainStart, error) {
-		k.resolved = append(k.resolved, in.Position)
-		return workflows.ChainStart{Kind: workflows.StartAtSequenceNumber, SequenceNumber: "5"}, nil
-	}, activity.RegisterOptions{Name: workflows.ResolveStartName})
-	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.PollShardInput) (workflows.PollShardResult, error) {
+	register := func(name string, fn any) {
+		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+	}
+	register(workflows.ListShardsName, func(_ context.Context, in workflows.ListShardsInput) (workflows.ListShardsResult, error) {
+		k.listings = append(k.listings, in)
+		out := workflows.ListShardsResult{At: listedAt}
+		for _, shard := range k.shards {
+			switch {
+			case shard.ID <= in.After:
+			case k.page > 0 && len(out.Shards) == k.page:
+				out.More = true
+			default:
+				out.Shards = append(out.Shards, shard)
+			}
+		}
+		return out, nil
+	})
+	register(workflows.StartReadersName, func(_ context.Context, in workflows.StartReadersInput) (workflows.StartReadersResult, error) {
+		k.calls++
+		var out workflows.StartReadersResult
+		for _, reader := range in.Readers {
+			if slices.Contains(k.drained, reader.ShardID) {
+				out.States = append(out.States, workflows.ShardIsRead)
+				continue
+			}
+			k.started = append(k.started, reader)
+			out.States = append(out.States, workflows.ShardReading)
+		}
+		return out, nil
+	})
+	register(workflows.ResolveStartName, func(_ context.Context, in workflows.ResolveStartInput) (workflows.ResolveStartResult, error) {
+		k.resolved = append(k.resolved, in)
+		if k.resolve != nil {
+			return k.resolve(in), nil
+		}
+		return workflows.ResolveStartResult{Start: workflows.ChainStart{Kind: workflows.StartAtSequenceNumber, SequenceNumber: "5"}}, nil
+	})
+	register(workflows.PollShardName, func(_ context.Context, in workflows.PollShardInput) (workflows.PollShardResult, error) {
 		k.polls = append(k.polls, in)
 		return k.poll(len(k.polls), in), nil
-	}, activity.RegisterOptions{Name: workflows.PollShardName})
+	})
 }
 
 func aShard() workflows.ShardReaderInput {
 	return workflows.ShardReaderInput{Pipeline: "p", Stream: "s", ShardID: "shardId-000000000001", Position: "TRIM_HORIZON", Poll: pollOptions}
 }
 
-func TestShardReaderHoldsTheCheckpointBetweenLeases(t *testing.T) {
-	t.Parallel()
-	env := environment(t)
-	k := &kinesis{poll: func(n int, _ workflows.PollShardInput) workflows.PollShardResult {
-		return workflows.PollShardResult{
-			Checkpoint: []window.SequenceNumber{"7", "9", "9"}[n-1],
-			Drained:    n == 3, Windows: 1, Records: 2, Options: pollOptions,
-		}
-	}}
-	k.register(env)
-	env.OnSignalExternalWorkflow(mock.Anything, "p/stream", "", workflows.SignalShardDrained,
-		workflows.ShardDrained{ShardID: "shardId-000000000001"}).Return(nil).Once()
-	env.ExecuteWorkflow(workflows.ShardReader, aShard())
+func progress(checkpoint window.SequenceNumber) workflows.Progress {
+	return workflows.Progress{Checkpoint: checkpoint}
+}
+
+// expectDrained expects the signal of a drained shard.
+func expectDrained(env *testsuite.TestWorkflowEnvironment, signal workflows.ShardDrained) {
+	env.OnSignalExternalWorkflow(mock.Anything, "p/stream", "", workflows.SignalShardDrained, signal).Return(nil).Once()
+}
+
+func runShardReader(t *testing.T, env *testsuite.TestWorkflowEnvironment, in workflows.ShardReaderInput) {
+	t.Helper()
+	env.ExecuteWorkflow(workflows.ShardReader, in)
 	require.True(t, env.IsWorkflowCompleted())
 	require.NoError(t, env.GetWorkflowError())
 	env.AssertExpectations(t)
+}
 
-	require.Equal(t, []string{"TRIM_HORIZON"}, k.resolved, "the start is resolved once")
+func TestShardReaderHoldsTheCheckpointBetweenLeases(t *testing.T) {
+	t.Parallel()
+	env := environment(t)
+	children := []workflows.Shard{{ID: "shardId-000000000002", Parents: []string{"shardId-000000000001"}}}
+	k := &kinesis{poll: func(n int, _ workflows.PollShardInput) workflows.PollShardResult {
+		out := workflows.PollShardResult{
+			Progress: progress([]window.SequenceNumber{"7", "9", "9"}[n-1]),
+			Windows:  1, Records: 2, Options: pollOptions,
+		}
+		if n == 3 {
+			out.Drained, out.Children = true, children
+		}
+		return out
+	}}
+	k.register(env)
+	expectDrained(env, workflows.ShardDrained{ShardID: "shardId-000000000001", Children: children})
+	runShardReader(t, env, aShard())
+
+	require.Equal(t, []workflows.ResolveStartInput{{Pipeline: "p", Stream: "s", ShardID: "shardId-000000000001", Position: "TRIM_HORIZON"}}, k.resolved,
+		"the start is resolved once")
 	var checkpoints []window.SequenceNumber
 	for _, p := range k.polls {
 		checkpoints = append(checkpoints, p.Checkpoint)
@@ -71,11 +135,142 @@ func TestShardReaderHoldsTheCheckpointBetweenLeases(t *testing.T) {
 	require.Equal(t, []window.SequenceNumber{"", "7", "9"}, checkpoints)
 }
 
+// TestShardReaderGoesOnWhereTheStageRemembers: its predecessor is forgotten.
+func TestShardReaderGoesOnWhereTheStageRemembers(t *testing.T) {
+	t.Parallel()
+	remembered := workflows.ResolveStartResult{
+		Start: workflows.ChainStart{Kind: workflows.StartAtSequenceNumber, SequenceNumber: "5"}, Progress: progress("70"),
+	}
+	env := environment(t)
+	k := &kinesis{
+		resolve: func(workflows.ResolveStartInput) workflows.ResolveStartResult { return remembered },
+		poll: func(int, workflows.PollShardInput) workflows.PollShardResult {
+			return workflows.PollShardResult{Drained: true, Options: pollOptions}
+		},
+	}
+	k.register(env)
+	expectDrained(env, workflows.ShardDrained{ShardID: "shardId-000000000001"})
+	runShardReader(t, env, aShard())
+	require.Len(t, k.polls, 1)
+	require.Equal(t, window.SequenceNumber("70"), k.polls[0].Checkpoint)
+
+	remembered.Drained = true
+	env = environment(t)
+	k.polls = nil
+	k.register(env)
+	expectDrained(env, workflows.ShardDrained{ShardID: "shardId-000000000001"})
+	runShardReader(t, env, aShard())
+	require.Empty(t, k.polls)
+}
+
+// TestShardReaderGoesOnBehindAGap: the new beginning is resolved and recorded as the
+// first one was, each time with more distance from the horizon.
+func TestShardReaderGoesOnBehindAGap(t *testing.T) {
+	t.Parallel()
+	for kind, behind := range map[workflows.GapKind]bool{workflows.GapTrimmed: true, workflows.GapPosition: true, workflows.GapForgotten: false} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			env := environment(t)
+			k := &kinesis{
+				resolve: func(in workflows.ResolveStartInput) workflows.ResolveStartResult {
+					start := workflows.ChainStart{Kind: workflows.StartAtSequenceNumber, SequenceNumber: "5"}
+					if in.AfterGap {
+						start.SequenceNumber = "500"
+					}
+					return workflows.ResolveStartResult{Start: start}
+				},
+				poll: func(n int, _ workflows.PollShardInput) workflows.PollShardResult {
+					gap := &workflows.Gap{Kind: kind, After: "7"}
+					return []workflows.PollShardResult{
+						{Progress: progress("7"), Windows: 1, Gap: gap, Options: pollOptions},
+						{Gap: gap, Options: pollOptions},
+						{Gap: gap, Options: pollOptions},
+						{Progress: progress("510"), Windows: 1, Gap: gap, Options: pollOptions},
+						{Progress: progress("520"), Drained: true, Options: pollOptions},
+					}[n-1]
+				},
+			}
+			k.register(env)
+			expectDrained(env, workflows.ShardDrained{ShardID: "shardId-000000000001"})
+			runShardReader(t, env, aShard())
+			require.Len(t, k.polls, 5)
+			if !behind {
+				require.Len(t, k.resolved, 1, "nothing is missing: reading goes on where it was")
+				require.Equal(t, window.SequenceNumber("7"), k.polls[1].Checkpoint)
+				require.False(t, k.polls[1].CheckpointAt.IsZero(), "the checkpoint counts as known from now on")
+				return
+			}
+			var margins []time.Duration
+			for _, in := range k.resolved[1:] {
+				require.True(t, in.AfterGap)
+				require.Equal(t, "TRIM_HORIZON", in.Position)
+				margins = append(margins, in.Margin)
+			}
+			require.Equal(t, []time.Duration{0, 10 * time.Second, 20 * time.Second, 0}, margins)
+			for _, poll := range k.polls[1:] {
+				require.Equal(t, window.SequenceNumber("500"), poll.Start.SequenceNumber)
+				require.Empty(t, poll.Checkpoint, "nothing of the new chain is in a window")
+			}
+		})
+	}
+}
+
+func TestShardReaderStopsAtAGapWhereItIsAskedTo(t *testing.T) {
+	t.Parallel()
+	env := environment(t)
+	strict := pollOptions
+	strict.OnGap = workflows.GapFail
+	k := &kinesis{poll: func(n int, _ workflows.PollShardInput) workflows.PollShardResult {
+		if n == 1 {
+			return workflows.PollShardResult{Progress: progress("7"), Gap: &workflows.Gap{Kind: workflows.GapTrimmed}, Options: strict}
+		}
+		return workflows.PollShardResult{Drained: true, Options: strict}
+	}}
+	k.register(env)
+	env.OnUpsertTypedSearchAttributes(temporal.NewSearchAttributes(visibility.Status.ValueSet(visibility.StatusGap))).Return(nil).Once()
+	env.OnUpsertTypedSearchAttributes(temporal.NewSearchAttributes(visibility.Status.ValueSet(visibility.StatusReading))).Return(nil).Once()
+	env.RegisterDelayedCallback(func() {
+		require.Len(t, k.polls, 1, "a day later")
+		env.SignalWorkflow(workflows.SignalSkipGap, nil)
+	}, 24*time.Hour)
+	expectDrained(env, workflows.ShardDrained{ShardID: "shardId-000000000001"})
+	runShardReader(t, env, aShard())
+	require.Len(t, k.resolved, 2)
+}
+
+// TestShardReaderOfAShardThatIsGone: it can be found before the first poll or later.
+func TestShardReaderOfAShardThatIsGone(t *testing.T) {
+	t.Parallel()
+	for name, k := range map[string]*kinesis{
+		"before": {resolve: func(workflows.ResolveStartInput) workflows.ResolveStartResult {
+			return workflows.ResolveStartResult{Gone: true}
+		}},
+		"later": {poll: func(int, workflows.PollShardInput) workflows.PollShardResult {
+			return workflows.PollShardResult{Progress: progress("7"), Gap: &workflows.Gap{Kind: workflows.GapShardGone}, Options: pollOptions}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := environment(t)
+			k.register(env)
+			expectDrained(env, workflows.ShardDrained{ShardID: "shardId-000000000001"})
+			runShardReader(t, env, aShard())
+			require.LessOrEqual(t, len(k.polls), 1)
+		})
+	}
+}
+
 func TestShardReaderContinuesAsNewWithItsState(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
-	k := &kinesis{poll: func(int, workflows.PollShardInput) workflows.PollShardResult {
-		return workflows.PollShardResult{Checkpoint: "7", Windows: 1, Options: pollOptions}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	reached := workflows.Progress{Checkpoint: "7", CheckpointAt: at, CompleteUntil: at}
+	k := &kinesis{poll: func(n int, _ workflows.PollShardInput) workflows.PollShardResult {
+		out := workflows.PollShardResult{Progress: reached, Windows: 1, Options: pollOptions}
+		if n == 1 {
+			out.Gap = &workflows.Gap{Kind: workflows.GapTrimmed}
+		}
+		return out
 	}}
 	k.register(env)
 	env.ExecuteWorkflow(workflows.ShardReader, aShard())
@@ -84,38 +279,26 @@ func TestShardReaderContinuesAsNewWithItsState(t *testing.T) {
 	require.ErrorAs(t, env.GetWorkflowError(), &next)
 	in := continuedInput[workflows.ShardReaderInput](t, next)
 	require.NotNil(t, in.Start, "a resolved start is never resolved again")
-	require.Equal(t, window.SequenceNumber("7"), in.Checkpoint)
+	require.Equal(t, reached, in.Progress)
 	require.Equal(t, len(k.polls), in.Windows)
+	require.Equal(t, 1, in.Gaps)
+	require.NotNil(t, in.LastGap)
 }
 
 func aStream(position string) workflows.StreamReaderInput {
 	return workflows.StreamReaderInput{Pipeline: "p", Stream: "s", Position: position, Poll: pollOptions}
 }
 
-// streamEnvironment runs a StreamReader whose ShardReaders are recorded by the
-// order of their start; each ends when drain sends its signal.
-func streamEnvironment(t *testing.T, k *kinesis) (env *testsuite.TestWorkflowEnvironment, started *[]workflows.ShardReaderInput) {
-	t.Helper()
-	env = environment(t)
-	k.register(env)
-	started = new([]workflows.ShardReaderInput)
-	env.RegisterWorkflowWithOptions(func(_ workflow.Context, in workflows.ShardReaderInput) error {
-		*started = append(*started, in)
-		return nil
-	}, workflow.RegisterOptions{Name: workflows.ShardReaderName})
-	return env, started
-}
-
-func drained(env *testsuite.TestWorkflowEnvironment, shardID string, after time.Duration) {
+func drained(env *testsuite.TestWorkflowEnvironment, shardID string, after time.Duration, children ...workflows.Shard) {
 	env.RegisterDelayedCallback(func() {
-		env.SignalWorkflow(workflows.SignalShardDrained, workflows.ShardDrained{ShardID: shardID})
+		env.SignalWorkflow(workflows.SignalShardDrained, workflows.ShardDrained{ShardID: shardID, Children: children})
 	}, after)
 }
 
-func ids(started []workflows.ShardReaderInput) []string {
+func (k *kinesis) ids() []string {
 	var out []string
-	for _, in := range started {
-		out = append(out, in.ShardID)
+	for _, reader := range k.started {
+		out = append(out, reader.ShardID)
 	}
 	return out
 }
@@ -128,55 +311,123 @@ func TestStreamReaderReadsChildrenAfterTheirParents(t *testing.T) {
 		{ID: "b", Parents: []string{"a"}, Closed: true}, {ID: "c", Parents: []string{"a"}, Closed: true},
 		{ID: "d", Parents: []string{"b", "c"}},
 	}}
-	env, started := streamEnvironment(t, k)
-	env.RegisterDelayedCallback(func() { require.Equal(t, []string{"a"}, ids(*started)) }, 30*time.Second)
+	env := environment(t)
+	k.register(env)
+	env.RegisterDelayedCallback(func() { require.Equal(t, []string{"a"}, k.ids()) }, 30*time.Second)
 	drained(env, "a", time.Minute+30*time.Second)
-	env.RegisterDelayedCallback(func() { require.ElementsMatch(t, []string{"a", "b", "c"}, ids(*started)) }, 3*time.Minute)
+	env.RegisterDelayedCallback(func() { require.ElementsMatch(t, []string{"a", "b", "c"}, k.ids()) }, 3*time.Minute)
 	drained(env, "c", 4*time.Minute)
-	env.RegisterDelayedCallback(func() { require.Len(t, *started, 3, "d waits for both parents") }, 6*time.Minute)
+	env.RegisterDelayedCallback(func() { require.Len(t, k.started, 3, "d waits for both parents") }, 6*time.Minute)
 	drained(env, "b", 7*time.Minute)
 	env.RegisterDelayedCallback(env.CancelWorkflow, 9*time.Minute)
 	env.ExecuteWorkflow(workflows.StreamReader, aStream("TRIM_HORIZON"))
-	require.Equal(t, "d", (*started)[3].ShardID)
-	require.Len(t, *started, 4, "no shard is given two readers")
+	require.Equal(t, "d", k.started[3].ShardID)
+	require.Len(t, k.started, 4, "no shard is given two readers")
 }
 
 func TestStreamReaderFindsNewShards(t *testing.T) {
 	t.Parallel()
 	k := &kinesis{shards: []workflows.Shard{{ID: "a"}}}
-	env, started := streamEnvironment(t, k)
+	env := environment(t)
+	k.register(env)
 	env.RegisterDelayedCallback(func() {
 		k.shards = append(k.shards, workflows.Shard{ID: "x"})
 	}, 10*time.Minute)
 	env.RegisterDelayedCallback(env.CancelWorkflow, 12*time.Minute)
 	env.ExecuteWorkflow(workflows.StreamReader, aStream("LATEST"))
-	require.Equal(t, []string{"a", "x"}, ids(*started))
-	require.Equal(t, "LATEST", (*started)[0].Position)
-	require.Equal(t, "TRIM_HORIZON", (*started)[1].Position, "nothing of a new shard was ever read")
+	require.Equal(t, []workflows.ReaderStart{
+		{ShardID: "a", Position: "2026-01-02T03:04:05Z"}, // LATEST is one time for all shards
+		{ShardID: "x", Position: "TRIM_HORIZON"},         // nothing of a new shard was ever read
+	}, k.started)
+	require.Empty(t, k.listings[0].After)
+	require.Equal(t, "a", k.listings[1].After, "only new shards are asked for")
 }
 
-func TestStreamReaderAtLatestSkipsThePast(t *testing.T) {
+// TestStreamReaderKnowsChildrenAtOnce: a poller sees the children of a shard before
+// the listing has them.
+func TestStreamReaderKnowsChildrenAtOnce(t *testing.T) {
 	t.Parallel()
-	k := &kinesis{shards: []workflows.Shard{{ID: "a", Closed: true}, {ID: "b", Parents: []string{"a"}}}}
-	env, started := streamEnvironment(t, k)
-	env.RegisterDelayedCallback(env.CancelWorkflow, time.Minute)
-	env.ExecuteWorkflow(workflows.StreamReader, aStream("LATEST"))
-	require.Equal(t, []string{"b"}, ids(*started))
+	k := &kinesis{shards: []workflows.Shard{{ID: "a"}, {ID: "b"}}}
+	env := environment(t)
+	k.register(env)
+	c := workflows.Shard{ID: "c", Parents: []string{"a", "b"}}
+	drained(env, "a", 90*time.Second, c)
+	env.RegisterDelayedCallback(func() { require.Len(t, k.started, 2, "c waits for b") }, 91*time.Second)
+	drained(env, "b", 92*time.Second, c)
+	env.RegisterDelayedCallback(func() { require.Equal(t, []string{"a", "b", "c"}, k.ids()) }, 93*time.Second)
+	// The listing comes to know c, and d, into which c was split at once.
+	env.RegisterDelayedCallback(func() {
+		k.shards = append(k.shards, c, workflows.Shard{ID: "d", Parents: []string{"c"}})
+	}, 94*time.Second)
+	drained(env, "c", 5*time.Minute, workflows.Shard{ID: "d", Parents: []string{"c"}})
+	drained(env, "b", 6*time.Minute, c) // a signal that was sent twice
+	env.RegisterDelayedCallback(env.CancelWorkflow, 10*time.Minute)
+	env.ExecuteWorkflow(workflows.StreamReader, aStream("TRIM_HORIZON"))
+	require.Equal(t, []string{"a", "b", "c", "d"}, k.ids(), "no shard is given two readers")
+}
+
+// TestStreamReaderOfALongHistory: shards that were drained before are passed over,
+// whatever their number, and parents that have expired are not waited for.
+func TestStreamReaderOfALongHistory(t *testing.T) {
+	t.Parallel()
+	const generations = 300
+	k := &kinesis{page: 100}
+	for n := range generations {
+		shard := workflows.Shard{ID: fmt.Sprintf("shardId-%012d", n+1), Parents: []string{fmt.Sprintf("shardId-%012d", n)}, Closed: true}
+		k.shards = append(k.shards, shard)
+		if n < generations-2 {
+			k.drained = append(k.drained, shard.ID)
+		}
+	}
+	env := environment(t)
+	k.register(env)
+	last := []string{k.shards[generations-2].ID, k.shards[generations-1].ID}
+	env.RegisterDelayedCallback(func() { require.Equal(t, last[:1], k.ids()) }, 10*time.Second)
+	drained(env, last[0], 11*time.Second)
+	env.RegisterDelayedCallback(func() { require.Equal(t, last, k.ids()) }, 12*time.Second)
+	env.RegisterDelayedCallback(env.CancelWorkflow, 13*time.Second)
+	env.ExecuteWorkflow(workflows.StreamReader, aStream("TRIM_HORIZON"))
+	require.Equal(t, last, k.ids())
+}
+
+// TestStreamReaderOfThousandsOfShards: the state that the next run gets has to fit into
+// the 2 MB that Temporal takes, and so has the result of each listing.
+func TestStreamReaderOfThousandsOfShards(t *testing.T) {
+	t.Parallel()
+	const shards = 10_000
+	k := &kinesis{page: 1000}
+	for n := range shards {
+		k.shards = append(k.shards, workflows.Shard{ID: fmt.Sprintf("shardId-%012d", n), Parents: []string{"shardId-999999999999"}})
+	}
+	env := environment(t)
+	k.register(env)
+	env.ExecuteWorkflow(workflows.StreamReader, aStream("TRIM_HORIZON"))
+	var next *workflow.ContinueAsNewError
+	require.ErrorAs(t, env.GetWorkflowError(), &next)
+	require.Len(t, k.started, shards)
+	require.Equal(t, shards/200, k.calls)
+	require.Less(t, next.Input.Size(), 1<<20)
+	require.Len(t, continuedInput[workflows.StreamReaderInput](t, next).Shards, shards)
 }
 
 func TestStreamReaderContinuesAsNewWithItsShards(t *testing.T) {
 	t.Parallel()
 	k := &kinesis{shards: []workflows.Shard{{ID: "a", Closed: true}, {ID: "b", Parents: []string{"a"}}, {ID: "gone", Closed: true}}}
-	env, started := streamEnvironment(t, k)
+	env := environment(t)
+	k.register(env)
 	drained(env, "gone", 5*time.Minute)
 	env.RegisterDelayedCallback(func() { k.shards = k.shards[:2] }, 10*time.Minute)
-	env.ExecuteWorkflow(workflows.StreamReader, aStream("TRIM_HORIZON"))
+	env.ExecuteWorkflow(workflows.StreamReader, aStream("LATEST"))
 	var next *workflow.ContinueAsNewError
 	require.ErrorAs(t, env.GetWorkflowError(), &next)
 	in := continuedInput[workflows.StreamReaderInput](t, next)
 	require.True(t, in.Listed)
-	require.Len(t, in.Shards, 2, "a drained shard that Kinesis forgot is forgotten")
-	require.Equal(t, workflows.ShardReading, in.Shards[0].State)
-	require.Equal(t, workflows.ShardWaiting, in.Shards[1].State)
-	require.ElementsMatch(t, []string{"a", "gone"}, ids(*started))
+	require.Equal(t, "gone", in.ListedUpTo)
+	require.Equal(t, "2026-01-02T03:04:05Z", in.Position, "LATEST is not resolved again")
+	require.Equal(t, 1, in.Drained)
+	require.Equal(t, []workflows.KnownShard{
+		{Shard: workflows.Shard{ID: "a", Closed: true}, State: workflows.ShardReading},
+		{Shard: workflows.Shard{ID: "b", Parents: []string{"a"}}, State: workflows.ShardWaiting, Position: "2026-01-02T03:04:05Z"},
+	}, in.Shards)
+	require.ElementsMatch(t, []string{"a", "gone"}, k.ids())
 }

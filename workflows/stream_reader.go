@@ -1,17 +1,13 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/log-event-pipeline/logpipe/internal/visibility"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
@@ -21,28 +17,34 @@ const listInterval = time.Minute
 // listsPerRun bounds the history of one run of a StreamReader.
 const listsPerRun = 500
 
+// readersPerStart is how many ShardReaders one activity starts.
+const readersPerStart = 200
+
 // trimHorizon is where the reader of a shard begins that appeared after the
 // pipeline was started: nothing in it was ever read.
 const trimHorizon = "TRIM_HORIZON"
 
+// latest as a position is only found in the input of the first run.
+const latest = "LATEST"
+
 // ShardState is how far the reading of a shard has come.
 type ShardState string
 
-// A shard waits for its parents, is read, and is drained. It is stopped if somebody
-// has ended its reader before that; only a person can decide what to do then.
+// A shard waits for its parents, is read, and is drained.
 const (
 	ShardWaiting ShardState = "waiting"
 	ShardReading ShardState = "reading"
 	ShardIsRead  ShardState = "drained"
-	ShardStopped ShardState = "stopped"
 )
 
 // KnownShard is a shard as the StreamReader knows it.
 type KnownShard struct {
 	Shard
 	State ShardState `json:"state"`
-	// Position is where its reader begins.
-	Position string `json:"position"`
+	// Position is where its reader begins. Once it is read, neither this nor the
+	// parents matter, and they are left out: thousands of shards have to fit in the
+	// input of the next run.
+	Position string `json:"position,omitempty"`
 }
 
 // StreamReaderInput is the pipeline's stream and what is known of its shards.
@@ -50,13 +52,20 @@ type StreamReaderInput struct {
 	Pipeline string `json:"pipeline"`
 	Stream   string `json:"stream"`
 	// Position is where reading begins in the shards of the first listing:
-	// TRIM_HORIZON, LATEST or a time in RFC 3339.
+	// TRIM_HORIZON, LATEST or a time in RFC 3339. The first listing turns LATEST into
+	// the time of that listing, the same for all shards.
 	Position string      `json:"position"`
 	Poll     PollOptions `json:"poll"`
 
-	// Listed is false until the shards were listed for the first time.
-	Listed bool         `json:"listed,omitempty"`
+	// Listed is false until all shards were listed for the first time.
+	Listed bool `json:"listed,omitempty"`
+	// ListedUpTo is the last shard that was listed. Kinesis gives new shards higher ids.
+	ListedUpTo string `json:"listedUpTo,omitempty"`
+	// Shards that are waiting or being read. A drained one is forgotten with the first
+	// listing after it, which has its children.
 	Shards []KnownShard `json:"shards,omitempty"`
+	// Drained counts those that were forgotten.
+	Drained int `json:"drained,omitempty"`
 }
 
 // StreamReader keeps one ShardReader for each shard of the stream. A shard that
@@ -64,6 +73,7 @@ type StreamReaderInput struct {
 // order of records holds across a reshard. It never ends by itself.
 func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 	r := &streamReader{in: in}
+	r.number()
 	drained := workflow.GetSignalChannel(ctx, SignalShardDrained)
 	for range listsPerRun {
 		if err := r.list(ctx); err != nil {
@@ -72,6 +82,7 @@ func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 		if err := r.startReady(ctx); err != nil {
 			return err
 		}
+		r.forget()
 		r.describe(ctx)
 		if r.ready() {
 			continue // a shard was found drained, and its children wait for nothing
@@ -89,127 +100,115 @@ func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 	return workflow.NewContinueAsNewError(ctx, StreamReaderName, r.in)
 }
 
-type streamReader struct{ in StreamReaderInput }
-
-// list brings the known shards up to date.
-func (r *streamReader) list(ctx workflow.Context) error {
-	var listed ListShardsResult
-	err := workflow.ExecuteActivity(listShardsOptions(ctx, r.in.Pipeline), ListShardsName, ListShardsInput{Stream: r.in.Stream}).Get(ctx, &listed)
-	if err != nil {
-		return err
-	}
-	r.merge(listed.Shards)
-	return nil
+type streamReader struct {
+	in StreamReaderInput
+	// at is where the shards are in the list, by id: with thousands of them, searching
+	// would take longer than a workflow task may.
+	at map[string]int
+	// open and mostOpen are the pipeline's open windows and their ceiling, as the last
+	// listing told.
+	open, mostOpen int64
 }
 
-// merge adds new shards and forgets drained ones that Kinesis no longer lists.
+// list asks for the shards that have come since the last listing.
+func (r *streamReader) list(ctx workflow.Context) error {
+	for {
+		var listed ListShardsResult
+		err := workflow.ExecuteActivity(listShardsOptions(ctx, r.in.Pipeline), ListShardsName,
+			ListShardsInput{Stream: r.in.Stream, After: r.in.ListedUpTo}).Get(ctx, &listed)
+		if err != nil {
+			return err
+		}
+		r.open, r.mostOpen = listed.OpenWindows, listed.MaxOpenWindows
+		if r.in.Position == latest {
+			// A shard that was closed before has no record from then on, and is drained at
+			// its first read.
+			r.in.Position = listed.At.UTC().Format(time.RFC3339)
+		}
+		r.merge(listed.Shards)
+		if !listed.More {
+			r.in.Listed = true
+			return nil
+		}
+	}
+}
+
+// merge adds the shards that were not known.
 func (r *streamReader) merge(listed []Shard) {
 	for _, shard := range listed {
-		if at := r.find(shard.ID); at >= 0 {
-			r.in.Shards[at].Shard = shard
-			continue
-		}
-		known := KnownShard{Shard: shard, State: ShardWaiting, Position: trimHorizon}
-		if !r.in.Listed {
-			known.Position = r.in.Position
-			if shard.Closed && r.in.Position == "LATEST" {
-				// Closed before the pipeline was started: all of it is in the past.
-				known.State = ShardIsRead
+		r.in.ListedUpTo = shard.ID
+		if _, known := r.at[shard.ID]; !known {
+			position := trimHorizon
+			if !r.in.Listed {
+				position = r.in.Position
 			}
+			r.add(shard, position)
 		}
-		r.in.Shards = append(r.in.Shards, known)
 	}
-	r.in.Listed = true
-	r.in.Shards = slices.DeleteFunc(r.in.Shards, func(k KnownShard) bool {
-		return k.State == ShardIsRead && !slices.ContainsFunc(listed, func(s Shard) bool { return s.ID == k.ID })
-	})
 }
 
-func (r *streamReader) find(shardID string) int {
-	return slices.IndexFunc(r.in.Shards, func(k KnownShard) bool { return k.ID == shardID })
+func (r *streamReader) add(shard Shard, position string) {
+	r.at[shard.ID] = len(r.in.Shards)
+	r.in.Shards = append(r.in.Shards, KnownShard{Shard: shard, State: ShardWaiting, Position: position})
+}
+
+// number notes where each shard is in the list.
+func (r *streamReader) number() {
+	r.at = make(map[string]int, len(r.in.Shards))
+	for i, shard := range r.in.Shards {
+		r.at[shard.ID] = i
+	}
 }
 
 // startReady starts the readers of all shards whose parents are drained.
 func (r *streamReader) startReady(ctx workflow.Context) error {
-	type starting struct {
-		at    int
-		child workflow.ChildWorkflowFuture
-	}
-	var all []starting
+	var ready []int
 	for i, shard := range r.in.Shards {
-		if shard.State != ShardWaiting || !r.parentsDrained(shard) {
-			continue
+		if r.isReady(shard) {
+			ready = append(ready, i)
 		}
-		child := workflow.ExecuteChildWorkflow(r.childOptions(ctx, shard), ShardReaderName, ShardReaderInput{
-			Pipeline: r.in.Pipeline, Stream: r.in.Stream, ShardID: shard.ID, Position: shard.Position, Poll: r.in.Poll,
-		})
-		all = append(all, starting{at: i, child: child})
 	}
-	for _, s := range all {
-		shard := &r.in.Shards[s.at]
-		err := s.child.GetChildWorkflowExecution().Get(ctx, nil)
-		switch {
-		case err == nil:
-			shard.State = ShardReading
-		case isAlreadyStarted(err):
-			// Of a StreamReader before this one. It may have ended since, and its signal
-			// gone to nobody.
-			if shard.State, err = r.findReader(ctx, shard.ID); err != nil {
-				return err
-			}
-		default:
-			return fmt.Errorf("start the reader of shard %s: %w", shard.ID, err)
+	for some := range slices.Chunk(ready, readersPerStart) {
+		in := StartReadersInput{Pipeline: r.in.Pipeline, Stream: r.in.Stream, Poll: r.in.Poll}
+		for _, i := range some {
+			in.Readers = append(in.Readers, ReaderStart{ShardID: r.in.Shards[i].ID, Position: r.in.Shards[i].Position})
+		}
+		var started StartReadersResult
+		err := workflow.ExecuteActivity(startReadersOptions(ctx, len(some)), StartReadersName, in).Get(ctx, &started)
+		if err != nil {
+			return err
+		}
+		if len(started.States) != len(some) {
+			return fmt.Errorf("%s was asked for %d readers and tells of %d", StartReadersName, len(some), len(started.States))
+		}
+		for n, i := range some {
+			shard := &r.in.Shards[i]
+			shard.State, shard.Position, shard.Parents = started.States[n], "", nil
 		}
 	}
 	return nil
 }
 
-func isAlreadyStarted(err error) bool {
-	_, ok := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err)
-	return ok
-}
-
-// findReader asks Temporal how the reader is that was started before.
-func (r *streamReader) findReader(ctx workflow.Context, shardID string) (ShardState, error) {
-	var found FindReaderResult
-	err := workflow.ExecuteActivity(findReaderOptions(ctx), FindReaderName,
-		FindReaderInput{Pipeline: r.in.Pipeline, ShardID: shardID}).Get(ctx, &found)
-	if err != nil {
-		return "", err
-	}
-	if found.State == ShardStopped {
-		workflow.GetLogger(ctx).Error("the reader of a shard was ended before the shard was drained", "shard", shardID, "status", found.Status)
-	}
-	return found.State, nil
-}
-
 // ready reports whether there is a reader to start.
-func (r *streamReader) ready() bool {
-	return slices.ContainsFunc(r.in.Shards, func(k KnownShard) bool { return k.State == ShardWaiting && r.parentsDrained(k) })
-}
+func (r *streamReader) ready() bool { return slices.ContainsFunc(r.in.Shards, r.isReady) }
 
-func (r *streamReader) parentsDrained(shard KnownShard) bool {
-	for _, parent := range shard.Parents {
-		if at := r.find(parent); at >= 0 && r.in.Shards[at].State != ShardIsRead {
-			return false
-		}
-	}
-	return true
-}
-
-// childOptions: a reader outlives the run that started it, and a shard is never
-// read by a second one.
-func (r *streamReader) childOptions(ctx workflow.Context, shard KnownShard) workflow.Context {
-	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            window.ShardReaderID(r.in.Pipeline, shard.ID),
-		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
-		StaticSummary:         fmt.Sprintf("shard %s of %s", window.ShortShard(shard.ID), r.in.Stream),
-		TypedSearchAttributes: temporal.NewSearchAttributes(
-			visibility.Pipeline.ValueSet(r.in.Pipeline),
-			visibility.Shard.ValueSet(window.ShortShard(shard.ID)),
-		),
+func (r *streamReader) isReady(shard KnownShard) bool {
+	return shard.State == ShardWaiting && !slices.ContainsFunc(shard.Parents, func(parent string) bool {
+		// One that is not known was drained, or has expired before it could be read.
+		at, known := r.at[parent]
+		return known && r.in.Shards[at].State != ShardIsRead
 	})
+}
+
+// forget leaves out the drained shards. All their children are known by now, and a
+// parent that is not known is taken for drained.
+func (r *streamReader) forget() {
+	before := len(r.in.Shards)
+	r.in.Shards = slices.DeleteFunc(r.in.Shards, func(k KnownShard) bool { return k.State == ShardIsRead })
+	if forgotten := before - len(r.in.Shards); forgotten > 0 {
+		r.in.Drained += forgotten
+		r.number()
+	}
 }
 
 // await returns when a shard was drained, or when it is time to list again.
@@ -229,13 +228,17 @@ func (r *streamReader) await(ctx workflow.Context, drained workflow.ReceiveChann
 func (r *streamReader) receiveDrained(drained workflow.ReceiveChannel) {
 	var signal ShardDrained
 	for drained.ReceiveAsync(&signal) {
-		r.markDrained(signal.ShardID)
-	}
-}
-
-func (r *streamReader) markDrained(shardID string) {
-	if at := r.find(shardID); at >= 0 {
-		r.in.Shards[at].State = ShardIsRead
+		if at, known := r.at[signal.ShardID]; known {
+			r.in.Shards[at].State = ShardIsRead
+		}
+		for _, child := range signal.Children {
+			// Known at once, whatever the next listing has. One that was listed, drained and
+			// forgotten meanwhile must not come back.
+			if _, known := r.at[child.ID]; !known && child.ID > r.in.ListedUpTo {
+				r.add(child, trimHorizon)
+			}
+		}
+		signal = ShardDrained{}
 	}
 }
 
@@ -251,8 +254,14 @@ func (r *streamReader) describe(ctx workflow.Context) {
 			fmt.Fprintf(&table, "| %s | %s |\n", window.ShortShard(shard.ID), shard.State)
 		}
 	}
-	details := fmt.Sprintf("`%s`: %d shards being read, %d waiting for their parents, %d drained, %d stopped\n\n| shard | state |\n|---|---|\n%s",
-		r.in.Stream, counts[ShardReading], counts[ShardWaiting], counts[ShardIsRead], counts[ShardStopped], table.String())
+	details := fmt.Sprintf("`%s`: %d shards being read, %d waiting for their parents, %d drained\n\n", r.in.Stream, counts[ShardReading], counts[ShardWaiting], r.in.Drained)
+	switch {
+	case r.mostOpen > 0 && r.open >= r.mostOpen:
+		details += fmt.Sprintf("**Reading pauses**: %d windows are open, as many as there may be (`max_open_windows`). It goes on as soon as some are delivered.\n\n", r.open)
+	case r.open > 0:
+		details += fmt.Sprintf("About %d windows are open; reading pauses at %d.\n\n", r.open, r.mostOpen)
+	}
+	details += "| shard | state |\n|---|---|\n" + table.String()
 	if more := len(r.in.Shards) - shardsShown; more > 0 {
 		details += fmt.Sprintf("\nand %d more", more)
 	}

@@ -148,6 +148,7 @@ func process(ctx context.Context, cfg config.Config, logger *slog.Logger) fx.Opt
 		fx.Supply(cfg, logger),
 		fx.Decorate(func(lc fx.Lifecycle) fx.Lifecycle { return startHooks{lc, ctx} }),
 		fx.Provide(
+			connect.TemporalNamespace,
 			func() (aws.Config, error) { return connect.AWS(ctx) },
 			func(lc fx.Lifecycle) (*stage.Stage, error) {
 				s, err := connect.Stage(ctx, cfg.StageURL, cfg.Pipeline)

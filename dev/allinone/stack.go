@@ -220,7 +220,7 @@ func (s *stack) startPipeline(ctx context.Context) error {
 	app := fx.New(
 		fx.NopLogger,
 		fx.StopTimeout(stopTimeout),
-		fx.Supply(cfg, s.logger, s.awsSDK, st),
+		fx.Supply(cfg, s.logger, s.awsSDK, st, connect.Namespace(client.DefaultNamespace)),
 		fx.Provide(func() client.Client { return s.client }),
 		worker.Module,
 		starter.Module,

@@ -180,3 +180,10 @@ func checkScope(scope string) error {
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
+
+func checkOnGap(value string) error {
+	if value != OnGapContinue && value != OnGapFail {
+		return fmt.Errorf("is neither %q nor %q", OnGapContinue, OnGapFail)
+	}
+	return nil
+}

@@ -14,6 +14,12 @@ import (
 	"time"
 )
 
+// The values of OnGap.
+const (
+	OnGapContinue = "continue"
+	OnGapFail     = "fail"
+)
+
 // Config is the complete set of settings. The zero value is of no use: start from
 // [Default] or [Load], and call [Config.Validate] after changing a field.
 type Config struct {
@@ -69,6 +75,14 @@ type Config struct {
 	HeartbeatTimeout time.Duration
 	// MaxShards is how many shards one starter polls at once.
 	MaxShards int
+	// ReadMemory bounds the answers of Kinesis that one starter holds at once. One answer
+	// can be 10 MiB.
+	ReadMemory ByteSize
+	// MaxOpenWindows is how many windows of the pipeline are open at once before reading
+	// pauses.
+	MaxOpenWindows int
+	// OnGap is what follows where records may be missing: OnGapContinue or OnGapFail.
+	OnGap string
 	// WorkerActivities is how many activities one worker runs at once; 0 stands for
 	// [ActivitiesPerCore] for each core.
 	WorkerActivities int
@@ -100,9 +114,10 @@ func Default() Config {
 		DeliveryConcurrency: 4,
 		TokenRefreshAhead:   60 * time.Second,
 		PollLease:           5 * time.Minute,
-		HeartbeatTimeout:    15 * time.Second,
-		MaxShards:           256,
-		LogLevel:            slog.LevelInfo,
+		ReadMemory:          64 * MiB, MaxOpenWindows: 10_000, OnGap: OnGapContinue,
+		HeartbeatTimeout: 15 * time.Second,
+		MaxShards:        256,
+		LogLevel:         slog.LevelInfo,
 	}
 }
 

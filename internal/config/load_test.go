@@ -132,6 +132,9 @@ func TestLoadEverySetting(t *testing.T) {
 		"poll_lease":              "10m",
 		"heartbeat_timeout":       "20s",
 		"max_shards":              "1",
+		"read_memory":             "100MB",
+		"max_open_windows":        "500",
+		"on_gap":                  "fail",
 		"worker_activities":       "12",
 		"log_level":               "warn",
 	}
@@ -157,6 +160,9 @@ func TestLoadEverySetting(t *testing.T) {
 		PollLease:             10 * time.Minute,
 		HeartbeatTimeout:      20 * time.Second,
 		MaxShards:             1,
+		ReadMemory:            100 * MB,
+		MaxOpenWindows:        500,
+		OnGap:                 OnGapFail,
 		WorkerActivities:      12,
 		LogLevel:              slog.LevelWarn,
 	}

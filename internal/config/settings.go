@@ -213,6 +213,18 @@ var settings = []setting{
 		Key:     "max_shards",
 		Meaning: "Shards that one starter polls at once.",
 	}),
+	defineRange(func(c *Config) *ByteSize { return &c.ReadMemory }, 10*MiB, 64*GiB, Setting{
+		Key:     "read_memory",
+		Meaning: "Answers of Kinesis that one starter holds at once, in bytes of record data. One answer can be 10 MiB.",
+	}),
+	defineRange(func(c *Config) *int { return &c.MaxOpenWindows }, 1, 1_000_000, Setting{
+		Key:     "max_open_windows",
+		Meaning: "Reading pauses while the pipeline has this many windows open; Kinesis keeps the rest. Parked windows count, too.",
+	}),
+	define(func(c *Config) *string { return &c.OnGap }, checkOnGap, Setting{
+		Key:     "on_gap",
+		Meaning: "What follows where records are missing that Kinesis has deleted: `continue` reports it and reads on, `fail` stops the shard until somebody sends its ShardReader the signal `skip-gap`.",
+	}),
 	defineRange(func(c *Config) *int { return &c.WorkerActivities }, 0, 10_000, Setting{
 		Key:     "worker_activities",
 		Meaning: fmt.Sprintf("Activities that one worker runs at once; 0 means %d for each core.", ActivitiesPerCore),

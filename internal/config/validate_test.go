@@ -87,6 +87,12 @@ func TestValidateValues(t *testing.T) {
 		{"stage_url", "/var/lib/logpipe", "is no URL"},
 		{"stage_url", "s3://bucket#x", "behind #"},
 
+		{"read_memory", "10MiB", ""},
+		{"read_memory", "10MB", "use 10MiB to 64GiB"},
+		{"max_open_windows", "0", "use 1 to 1000000"},
+		{"on_gap", "continue", ""},
+		{"on_gap", "stop", `is neither "continue" nor "fail"`},
+
 		{"window_max_age", "100ms", ""},
 		{"window_max_age", "99ms", "use 100ms to 1h"},
 		{"window_max_age", "61m", "use 100ms to 1h"},

@@ -17,21 +17,48 @@ import (
 // temporalTimeout bounds the first contact with Temporal.
 const temporalTimeout = 10 * time.Second
 
-// Temporal dials the Temporal service that the TEMPORAL_ variables or Temporal's
-// configuration file name, and makes sure that the namespace is there and has the
-// search attributes.
-func Temporal(ctx context.Context, logger *slog.Logger) (client.Client, error) {
+// Namespace is the Temporal namespace that the processes work in.
+type Namespace string
+
+// TemporalNamespace is the namespace that the TEMPORAL_ variables or Temporal's
+// configuration file name.
+func TemporalNamespace() (Namespace, error) {
+	options, err := clientOptions()
+	return Namespace(options.Namespace), err
+}
+
+func clientOptions() (client.Options, error) {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
-		return nil, fmt.Errorf("the Temporal settings (TEMPORAL_… variables or Temporal's configuration file): %w", err)
+		return client.Options{}, fmt.Errorf("the Temporal settings (TEMPORAL_… variables or Temporal's configuration file): %w", err)
 	}
-	options.Logger = telemetry.TemporalLogger(logger)
 	if options.HostPort == "" {
 		options.HostPort = client.DefaultHostPort
 	}
 	if options.Namespace == "" {
 		options.Namespace = client.DefaultNamespace
 	}
+	return options, nil
+}
+
+// Retention is how long the namespace keeps a workflow that has ended.
+func Retention(ctx context.Context, c client.Client, namespace Namespace) (time.Duration, error) {
+	described, err := c.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: string(namespace)})
+	if err != nil {
+		return 0, fmt.Errorf("namespace %q: read its retention: %w", namespace, err)
+	}
+	return described.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), nil
+}
+
+// Temporal dials the Temporal service that the TEMPORAL_ variables or Temporal's
+// configuration file name, and makes sure that the namespace is there and has the
+// search attributes.
+func Temporal(ctx context.Context, logger *slog.Logger) (client.Client, error) {
+	options, err := clientOptions()
+	if err != nil {
+		return nil, err
+	}
+	options.Logger = telemetry.TemporalLogger(logger)
 	// The SDK has a shorter limit of its own, whose error would not say how long it was.
 	options.ConnectionOptions.GetSystemInfoTimeout = temporalTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, temporalTimeout, fmt.Errorf("no answer within %s", temporalTimeout))

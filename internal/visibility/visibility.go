@@ -26,7 +26,7 @@ var (
 	Pipeline = temporal.NewSearchAttributeKeyKeyword("LogpipePipeline")
 	// Shard is the short id of the shard, on ShardReader and FlushWindow.
 	Shard = temporal.NewSearchAttributeKeyKeyword("LogpipeShard")
-	// Status is one of the Status… constants, on FlushWindow.
+	// Status is one of the Status… constants, on FlushWindow and ShardReader.
 	Status = temporal.NewSearchAttributeKeyKeyword("LogpipeStatus")
 	// Events is the number of events that the window holds for the destination.
 	Events = temporal.NewSearchAttributeKeyInt64("LogpipeEvents")
@@ -40,7 +40,13 @@ var (
 	FirstArrival = temporal.NewSearchAttributeKeyTime("LogpipeFirstArrival")
 )
 
-// The values of the Status attribute.
+// The values of the Status attribute on ShardReader.
+const (
+	StatusReading = "reading" // or waiting for a starter to read it
+	StatusGap     = "gap"     // stopped at a gap: waits for skip-gap
+)
+
+// The values of the Status attribute on FlushWindow.
 const (
 	StatusFormatting = "formatting" // the staged records are being made into batches
 	StatusDelivering = "delivering" // batches are on their way to the destination

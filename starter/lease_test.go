@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/internal/window"
@@ -21,21 +22,33 @@ import (
 type script struct {
 	batches []kinesis.Batch
 	from    kinesis.Position
-	fail    error
+	faults  []error // of the first reads
+	fail    error   // of all reads after the last batch
+	due     time.Time
+	reads   int
 }
 
+func (s *script) Due() time.Time { return s.due }
+
 func (s *script) Next(ctx context.Context) (kinesis.Batch, error) {
-	timer := time.NewTimer(kinesis.ReadInterval)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	if ctx.Err() != nil {
 		return kinesis.Batch{}, ctx.Err()
 	}
+	s.reads++
+	s.due = time.Now().Add(kinesis.ReadInterval)
+	if len(s.faults) > 0 {
+		fault := s.faults[0]
+		s.faults = s.faults[1:]
+		return kinesis.Batch{}, fault
+	}
 	if len(s.batches) == 0 {
-		return kinesis.Batch{}, s.fail
+		s.due = time.Now().Add(idleLongest)
+		return kinesis.Batch{At: time.Now()}, s.fail
 	}
 	b := s.batches[0]
+	if b.At.IsZero() {
+		b.At = time.Now()
+	}
 	s.batches = s.batches[1:]
 	for i := range b.Records {
 		b.Records[i].Received = time.Now()
@@ -85,32 +98,32 @@ type leaseRun struct {
 	result workflows.PollShardResult
 	err    error
 	beats  []workflows.PollShardHeartbeat
+	memory *semaphore.Weighted
 }
 
 // runLease runs a lease over the script; prepare may change it.
 func runLease(ctx context.Context, s *script, c *chainOf, stop <-chan struct{}, prepare func(*lease)) leaseRun {
 	var out leaseRun
 	var mu sync.Mutex
-	l := &lease{
-		Poller: &Poller{
-			Stream: "s", Windows: c, Logger: slog.New(slog.DiscardHandler),
-			Open:    func(_ string, from kinesis.Position) ShardReader { s.from = from; return s },
-			Limits:  window.Limits{MaxBytes: 40, MaxRecords: 100, MaxAge: time.Minute},
-			Options: workflows.PollOptions{Lease: 5 * time.Minute, HeartbeatTimeout: 15 * time.Second},
-		},
-		in: workflows.PollShardInput{
-			Stream: "s", ShardID: "shardId-000000000001",
-			Start: workflows.ChainStart{Kind: workflows.StartAtSequenceNumber, SequenceNumber: "1"},
-		},
-		heartbeat: func(h workflows.PollShardHeartbeat) {
-			mu.Lock()
-			defer mu.Unlock()
-			out.beats = append(out.beats, h)
-		},
-	}
+	l := newLease(&Poller{
+		Stream: "s", Windows: c, Logger: slog.New(slog.DiscardHandler),
+		Read:    func(_ string, from kinesis.Position) ShardReader { s.from = from; return s },
+		Horizon: endless{}, Markers: noMarkers{}, Ceiling: unbounded{},
+		Memory:  semaphore.NewWeighted(largestAnswer),
+		Limits:  window.Limits{MaxBytes: 40, MaxRecords: 100, MaxAge: time.Minute},
+		Options: workflows.PollOptions{Lease: 5 * time.Minute, HeartbeatTimeout: 15 * time.Second},
+	}, workflows.PollShardInput{
+		Stream: "s", ShardID: "shardId-000000000001",
+		Start: workflows.ChainStart{Kind: workflows.StartAtSequenceNumber, SequenceNumber: "1"},
+	}, func(h workflows.PollShardHeartbeat) {
+		mu.Lock()
+		defer mu.Unlock()
+		out.beats = append(out.beats, h)
+	})
 	if prepare != nil {
 		prepare(l)
 	}
+	out.memory = l.Memory
 	out.result, out.err = l.run(ctx, stop)
 	mu.Lock()
 	defer mu.Unlock()
@@ -140,7 +153,7 @@ func TestLeaseFlushesQuietTrafficByAge(t *testing.T) {
 		require.Equal(t, []string{"1-2 age"}, c.opened)
 		require.Equal(t, endedByLease, run.result.Ended)
 		require.GreaterOrEqual(t, time.Since(begin), 5*time.Minute)
-		require.Less(t, time.Since(begin), 5*time.Minute+2*idleReadLongest)
+		require.Less(t, time.Since(begin), 5*time.Minute+2*idleLongest)
 	})
 }
 
@@ -226,7 +239,7 @@ func TestLeaseBeginsAfterItsCheckpoint(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{batches: []kinesis.Batch{atEnd(someBatch(5, 6))}}
-		run := runLease(t.Context(), s, &chainOf{}, nil, func(l *lease) { l.checkpoint = "4" })
+		run := runLease(t.Context(), s, &chainOf{}, nil, func(l *lease) { l.progress.Checkpoint, l.last = "4", "4" })
 		require.NoError(t, run.err)
 		require.Equal(t, kinesis.After("4"), s.from)
 		s = &script{batches: []kinesis.Batch{atEnd(someBatch(1, 2))}}
@@ -249,7 +262,7 @@ func TestLeaseReportsOnlyAcceptedWindows(t *testing.T) {
 		broken := errors.New("Kinesis is down")
 		run = runLease(t.Context(), &script{batches: []kinesis.Batch{behind(someBatch(1, 6))}, fail: broken}, &chainOf{}, nil, nil)
 		requireStreamError(t, run.err)
-		require.Equal(t, window.SequenceNumber("4"), run.beats[len(run.beats)-1].Checkpoint, "the next attempt goes on behind the window")
+		require.Equal(t, window.SequenceNumber("6"), run.beats[len(run.beats)-1].Checkpoint, "the next attempt goes on behind what could be put into windows")
 	})
 }
 

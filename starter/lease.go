@@ -1,0 +1,413 @@
+package starter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/log-event-pipeline/logpipe/internal/kinesis"
+	"github.com/log-event-pipeline/logpipe/internal/window"
+	"github.com/log-event-pipeline/logpipe/workflows"
+)
+
+const (
+	// longestTrouble is how long a lease puts up with a Kinesis that does not answer.
+	// Then another process may try: the fault can be on the way from this one.
+	longestTrouble = 30 * time.Second
+
+	// ceilingInterval is how often a paused lease looks whether it may go on, and
+	// longestPause when it gives up what it has read and the shard with it.
+	ceilingInterval = time.Second
+	longestPause    = 5 * time.Minute
+
+	// longestHeld is how long a record may lie in memory before it is in a window. A
+	// process that was stopped for longer than Kinesis keeps records must not open
+	// windows of what it once read: others have gone on behind a gap meanwhile.
+	longestHeld = 15 * time.Minute
+
+	// largestAnswer and usualAnswer are what a read is expected to need at most, far
+	// from the tip of a shard and at it.
+	largestAnswer = 10 << 20
+	usualAnswer   = 1 << 20
+)
+
+// lease is one run of PollShard.
+type lease struct {
+	*Poller
+	in        workflows.PollShardInput
+	heartbeat func(workflows.PollShardHeartbeat)
+	log       *slog.Logger
+
+	// progress is what the next lease begins with: it only ever speaks of accepted
+	// windows.
+	progress workflows.Progress
+	// open holds the records read and not yet in a window.
+	open []window.Record
+	// ends: the checkpoint is known to be the end of the chain, as no other poller can
+	// have opened a window behind it.
+	ends bool
+	// readUntil: every record that arrived before, by Kinesis' clock, has been read.
+	readUntil time.Time
+	// last is the last record read, empty before the first.
+	last    window.SequenceNumber
+	behind  time.Duration
+	atTip   bool
+	windows int
+	records int
+
+	// waiting says why nothing is being read, for the heartbeat.
+	waiting string
+	// memory is what is taken of Memory.
+	memory int64
+	marks  marks
+	// state is what the last heartbeat said.
+	state atomic.Pointer[workflows.PollShardHeartbeat]
+}
+
+func newLease(p *Poller, in workflows.PollShardInput, heartbeat func(workflows.PollShardHeartbeat)) *lease {
+	return &lease{
+		Poller: p, in: in, heartbeat: heartbeat,
+		log:      p.Logger.With("shard", in.ShardID),
+		progress: in.Progress, readUntil: in.CompleteUntil, last: in.Checkpoint,
+	}
+}
+
+// The causes by which waiting and reading are interrupted.
+var (
+	errStopping = errors.New("the process is stopping")
+	errPaused   = errors.New("paused for too long, or stopped meanwhile")
+)
+
+// The values of PollShardResult.Ended.
+const (
+	endedByLease = "lease"
+	endedByStop  = "stop"
+	endedByDrain = "drained"
+	endedByGap   = "gap"
+	endedByPause = "pause"
+)
+
+func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollShardResult, error) {
+	l.log.Info("shard taken over", "checkpoint", l.progress.Checkpoint)
+	// A stopping process interrupts the wait for the next read, but not the start of
+	// the last window.
+	reading, interrupt := context.WithCancelCause(ctx)
+	defer interrupt(nil)
+	go func() {
+		select {
+		case <-stop:
+			interrupt(errStopping)
+		case <-reading.Done():
+		}
+	}()
+
+	// Not with reading: the last window of a stopping process may take long, too.
+	alive, end := context.WithCancel(ctx)
+	defer end()
+	l.beat()
+	go l.keepAlive(alive)
+	l.Metrics.Hold(ctx, 1)
+	defer l.Metrics.Hold(context.WithoutCancel(ctx), -1)
+
+	result, err := l.checkRemembered(ctx)
+	if err == nil && result.Gap == nil {
+		result, err = l.poll(ctx, reading)
+	}
+	switch {
+	case ctx.Err() != nil:
+		// The lease is lost: another poller has the shard. Nothing is handed over.
+		return workflows.PollShardResult{}, ctx.Err()
+	case err != nil:
+		l.log.Warn("shard given back", "error", err, "checkpoint", l.progress.Checkpoint)
+		return workflows.PollShardResult{}, err
+	}
+	l.markLast(ctx, result.Drained)
+	l.log.Info("shard handed over", "because", result.Ended, "checkpoint", l.progress.Checkpoint, "windows", l.windows)
+	return result, nil
+}
+
+// poll reads and cuts until the lease is over.
+func (l *lease) poll(ctx, reading context.Context) (workflows.PollShardResult, error) {
+	reader := l.Read(l.in.ShardID, l.from())
+	until := time.Now().Add(l.Options.Lease)
+	var trouble time.Time // since when Kinesis does not answer
+	defer func() { l.release() }()
+	for {
+		l.release()
+		batch, read, err := l.next(reading, reader)
+		switch {
+		case ctx.Err() != nil:
+			return workflows.PollShardResult{}, ctx.Err()
+		case reading.Err() != nil:
+			if read {
+				l.take(batch)
+			}
+			return l.handOver(ctx)
+		case errors.Is(err, kinesis.ErrThrottled), errors.Is(err, kinesis.ErrUnavailable):
+			if trouble.IsZero() {
+				trouble = time.Now()
+			}
+			if errors.Is(err, kinesis.ErrUnavailable) && time.Since(trouble) >= longestTrouble {
+				return l.giveUp(ctx, err)
+			}
+			l.say(ctx, err.Error())
+			continue
+		case errors.Is(err, kinesis.ErrPosition):
+			return l.stopAtGap(ctx, reading, workflows.GapPosition, time.Time{})
+		case errors.Is(err, kinesis.ErrNoShard):
+			return l.stopAtGap(ctx, reading, workflows.GapShardGone, time.Time{})
+		case err != nil:
+			return l.giveUp(ctx, err)
+		}
+
+		situation := window.Situation{AtTip: l.atTip, AtEnd: batch.End}
+		if read {
+			trouble = time.Time{}
+			horizon, err := l.checkTrimmed(ctx, batch)
+			switch {
+			case err != nil:
+				return l.giveUp(ctx, err)
+			case !horizon.IsZero():
+				return l.stopAtGap(ctx, reading, workflows.GapTrimmed, horizon)
+			}
+			l.take(batch)
+			situation.AtTip = l.atTip
+		}
+		situation.Now = time.Now()
+		cut, err := l.cut(ctx, reading, situation)
+		if errors.Is(err, errPaused) {
+			return l.result(endedByPause), nil
+		}
+		if err != nil {
+			return workflows.PollShardResult{}, err
+		}
+		l.beat()
+		if batch.End {
+			return l.drained(batch), nil
+		}
+		// At the end of the lease the open window is completed first, so that handing
+		// over makes no small ones. What is open behind a window that was just completed
+		// is read again by the next owner.
+		if (cut || len(l.open) == 0) && !time.Now().Before(until) {
+			return l.result(endedByLease), nil
+		}
+		l.mark(ctx)
+	}
+}
+
+// next reads. It does not where the open window has to be closed before the next
+// read may be made; then it returns when that is.
+func (l *lease) next(ctx context.Context, reader ShardReader) (batch kinesis.Batch, read bool, err error) {
+	if closes, ok := l.closes(); ok && closes.Before(reader.Due()) {
+		return kinesis.Batch{}, false, waitUntil(ctx, closes)
+	}
+	if err := waitUntil(ctx, reader.Due()); err != nil {
+		return kinesis.Batch{}, false, err
+	}
+	need := int64(usualAnswer)
+	if !l.atTip {
+		need = largestAnswer
+	}
+	if err := l.Memory.Acquire(ctx, need); err != nil {
+		return kinesis.Batch{}, false, err
+	}
+	l.memory = need
+	batch, err = reader.Next(ctx)
+	return batch, err == nil, err
+}
+
+// release gives back the memory that the last answer was held in. What is left open of
+// it is less than a window.
+func (l *lease) release() {
+	l.Memory.Release(l.memory)
+	l.memory = 0
+}
+
+// closes is when the open window is old enough at the tip.
+func (l *lease) closes() (time.Time, bool) {
+	if !l.atTip || len(l.open) == 0 || l.Limits.MaxAge <= 0 {
+		return time.Time{}, false
+	}
+	return l.open[0].Received.Add(l.Limits.MaxAge), true
+}
+
+func waitUntil(ctx context.Context, t time.Time) error {
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// from is where reading begins.
+func (l *lease) from() kinesis.Position {
+	if l.progress.Checkpoint != "" {
+		return kinesis.After(l.progress.Checkpoint)
+	}
+	return position(l.in.Start)
+}
+
+// take adds what was read. Records up to the checkpoint are in windows already:
+// the chain can lead further than this poller has read.
+func (l *lease) take(b kinesis.Batch) {
+	l.open = append(l.open, window.After(b.Records, l.progress.Checkpoint)...)
+	if n := len(b.Records); n > 0 {
+		l.last = b.Records[n-1].SequenceNumber
+		l.readUntil = b.Records[n-1].Arrival
+	}
+	l.behind, l.atTip = b.Behind, b.Behind == 0
+	if l.atTip && b.At.After(l.readUntil) {
+		l.readUntil = b.At
+	}
+	l.waiting = ""
+}
+
+// cut opens all windows that are due and reports whether there were any. It pauses
+// while the pipeline has too many open ones.
+func (l *lease) cut(ctx, reading context.Context, s window.Situation) (opened bool, err error) {
+	for {
+		n, why := l.Limits.Cut(l.open, s)
+		if n == 0 {
+			return opened, nil
+		}
+		if s.Draining && !l.Ceiling.Take(ctx) {
+			return opened, nil // it stays in Kinesis for the next owner
+		}
+		if !s.Draining {
+			if err := l.pause(ctx, reading); err != nil {
+				return opened, err
+			}
+		}
+		if held := time.Since(l.open[0].Received); held > l.Limits.MaxAge+longestHeld {
+			return opened, temporal.NewApplicationError(fmt.Sprintf("the open window was read %s ago, it is read again", held.Round(time.Second)), ErrorStalled)
+		}
+		accepted, err := l.Windows.Open(ctx, l.in.ShardID, l.open[:n], why)
+		if err != nil {
+			return opened, err
+		}
+		opened = true
+		if accepted.Ours {
+			l.windows++
+			l.records += n
+		} else {
+			l.log.Info("window was there before, following it",
+				"first", l.open[0].SequenceNumber, "ours_ends", l.open[n-1].SequenceNumber, "theirs_ends", accepted.Last)
+		}
+		l.Metrics.Window(ctx, why, accepted.Ours, time.Since(l.open[0].Arrival))
+		l.progress.Checkpoint, l.ends = accepted.Last, accepted.Ours
+		// A copy: the tail of a slice would keep the data of all records before it.
+		l.open = slices.Clone(window.After(l.open, accepted.Last))
+		l.beat()
+		l.mark(ctx)
+	}
+}
+
+// pause waits until one more window may be opened. If that takes too long, or the
+// process is asked to stop meanwhile, what is open stays in Kinesis for the next owner.
+func (l *lease) pause(ctx, reading context.Context) error {
+	if l.Ceiling.Take(reading) {
+		return nil
+	}
+	l.Metrics.Pause(ctx, 1)
+	defer l.Metrics.Pause(context.WithoutCancel(ctx), -1)
+	for until := time.Now().Add(longestPause); time.Now().Before(until); {
+		l.say(ctx, fmt.Sprintf("%d windows are open, max_open_windows allows %d", l.Ceiling.Open(), l.Ceiling.Most()))
+		if err := waitUntil(reading, time.Now().Add(ceilingInterval)); err != nil {
+			return errPaused
+		}
+		if l.Ceiling.Take(reading) {
+			l.log.Info("reading goes on")
+			l.waiting = ""
+			return nil
+		}
+	}
+	return errPaused
+}
+
+// handOver makes a window of what is open, so that the next owner begins behind it.
+func (l *lease) handOver(ctx context.Context) (workflows.PollShardResult, error) {
+	if _, err := l.cut(ctx, ctx, window.Situation{Draining: true}); err != nil {
+		return workflows.PollShardResult{}, err
+	}
+	return l.result(endedByStop), nil
+}
+
+// giveUp ends the lease with an error. What is open becomes a window first, if that
+// can be done: by the time the shard is read again it may be gone from Kinesis.
+func (l *lease) giveUp(ctx context.Context, cause error) (workflows.PollShardResult, error) {
+	if _, err := l.handOver(ctx); err != nil {
+		l.log.Warn("the open window could not be handed over", "error", err, "records", len(l.open))
+	}
+	return workflows.PollShardResult{}, newStreamError(cause)
+}
+
+// beat reports how far the lease has come.
+func (l *lease) beat() {
+	if l.atTip && len(l.open) == 0 {
+		l.ends = true // there is no record that another poller could have opened a window at
+	}
+	if l.ends {
+		l.progress.CheckpointAt = time.Now()
+	}
+	if len(l.open) == 0 {
+		l.progress.CompleteUntil = l.readUntil
+	} else {
+		l.progress.CompleteUntil = l.open[0].Arrival
+	}
+	state := workflows.PollShardHeartbeat{
+		Progress: l.progress, Windows: l.windows, Records: l.records,
+		MillisBehindLatest: l.behind.Milliseconds(), Starter: l.Identity, Waiting: l.waiting,
+	}
+	l.state.Store(&state)
+	l.heartbeat(state)
+}
+
+// say reports why the shard is not being read.
+func (l *lease) say(ctx context.Context, why string) {
+	if l.waiting == "" {
+		l.log.Warn("shard is not being read", "because", why)
+	}
+	l.waiting = why
+	l.beat()
+	l.mark(ctx)
+}
+
+// keepAlive repeats the last heartbeat while a call takes long: a slow stage must
+// not cost the shard. A call that never ends is ended by its own timeout.
+func (l *lease) keepAlive(ctx context.Context) {
+	ticker := time.NewTicker(l.Options.HeartbeatTimeout / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			l.heartbeat(*l.state.Load())
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (l *lease) drained(end kinesis.Batch) workflows.PollShardResult {
+	result := l.result(endedByDrain)
+	for _, child := range end.Children {
+		result.Children = append(result.Children, workflows.Shard{ID: child.ID, Parents: child.Parents})
+	}
+	return result
+}
+
+func (l *lease) result(ended string) workflows.PollShardResult {
+	return workflows.PollShardResult{
+		Progress: l.progress, Drained: ended == endedByDrain,
+		Windows: l.windows, Records: l.records,
+		Starter: l.Identity, Ended: ended, Options: l.Options,
+	}
+}
