@@ -15,7 +15,7 @@ const (
 	// little lower. One answer may hold 10 MiB; whoever reads again before five seconds
 	// have passed is throttled.
 	readBytesPerSecond = 2_000_000
-	// idleLongest is the longest time between two reads at the tip of a quiet shard,
+	// idleLongest is the longest time between two reads at the tip of a shard,
 	// unless ReaderOptions say otherwise.
 	idleLongest = time.Second
 
@@ -34,7 +34,7 @@ type pace struct {
 	longestIdle time.Duration
 
 	due      time.Time
-	idle     time.Duration // between the last reads that found nothing at the tip, 0 after others
+	idle     time.Duration // between the last reads at the tip, 0 after others
 	throttle time.Duration // the wait that limits have brought about, 0 where none
 	outage   time.Duration // the same of other faults
 }
@@ -53,22 +53,20 @@ func (p *pace) answered(begun time.Time, b Batch) {
 		p.throttle = 0
 	}
 	interval := max(ReadInterval, p.throttle, time.Duration(b.Bytes)*time.Second/readBytesPerSecond)
-	switch {
-	case b.Behind > 0:
+	if b.Behind > 0 {
 		p.idle = 0
-	case len(b.Records) > 0:
-		p.idle = 0
-		interval = max(interval, shortIdle())
-	default:
-		// The shards of a process come to rest at different times, and the jitter of the
-		// first wait doubles with it: they do not read in step.
+	} else {
+		// With or without records: what comes to the tip can wait as long as a record can
+		// that comes to a quiet shard, and others want to read the shard, too. The shards
+		// of a process come to rest at different times, and the jitter of the first wait
+		// doubles with it: they do not read in step.
 		p.idle = min(max(2*p.idle, shortIdle()), p.longestIdle)
 		interval = max(interval, p.idle)
 	}
 	p.due = begun.Add(interval)
 }
 
-// shortIdle is the time between two reads at the tip of a busy shard.
+// shortIdle is the first wait at the tip of a shard.
 func shortIdle() time.Duration { return ReadInterval + rand.N(ReadInterval/4) }
 
 // failed sets when to read after a read has failed.

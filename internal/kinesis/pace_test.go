@@ -116,9 +116,8 @@ func TestReaderRestsAtTheTip(t *testing.T) {
 				rest()
 				f.put(1)
 				mustRead(t, r)
-				between(t, kinesis.ReadInterval, 250*time.Millisecond, time.Until(r.Due()))
-				mustRead(t, r)
-				rest()
+				most := milliseconds(c.most[len(c.most)-1])
+				between(t, max(most*4/5, kinesis.ReadInterval), most, time.Until(r.Due()))
 			})
 		})
 	}

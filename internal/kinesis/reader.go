@@ -40,7 +40,7 @@ type Batch struct {
 
 // ReaderOptions adapt a Reader.
 type ReaderOptions struct {
-	// LongestIdle is the longest time between two reads at the tip of a quiet shard; a
+	// LongestIdle is the longest time between two reads at the tip of a shard; a
 	// second where zero, never less than ReadInterval.
 	LongestIdle time.Duration
 }
@@ -78,7 +78,7 @@ func (s *Stream) Reader(shardID string, from Position, opt ReaderOptions) *Reade
 }
 
 // Due is when the next read may be made, the zero time before the first one. It keeps
-// within five reads and 2 MB a second, rests at the tip of a quiet shard, and backs off
+// within five reads and 2 MB a second, rests at the tip of a shard, and backs off
 // after faults. Next waits for it.
 func (r *Reader) Due() time.Time { return r.pace.due }
 
