@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,9 @@ const (
 	// process that was stopped for longer than Kinesis keeps records must not open
 	// windows of what it once read: others have gone on behind a gap meanwhile.
 	longestHeld = 15 * time.Minute
+
+	// leaseSpread: a lease is shorter than its setting by up to this fraction.
+	leaseSpread = 10
 
 	// largestAnswer and usualAnswer are what a read is expected to need at most, far
 	// from the tip of a shard and at it.
@@ -135,7 +139,8 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 // poll reads and cuts until the lease is over.
 func (l *lease) poll(ctx, reading context.Context) (workflows.PollShardResult, error) {
 	reader := l.Read(l.in.ShardID, l.from())
-	until := time.Now().Add(l.Options.Lease)
+	// The leases of a process begin together, and should not end together.
+	until := time.Now().Add(l.Options.Lease - rand.N(l.Options.Lease/leaseSpread+1))
 	var trouble time.Time // since when Kinesis does not answer
 	defer func() { l.release() }()
 	for {
@@ -149,11 +154,15 @@ func (l *lease) poll(ctx, reading context.Context) (workflows.PollShardResult, e
 				l.take(batch)
 			}
 			return l.handOver(ctx)
-		case errors.Is(err, kinesis.ErrThrottled), errors.Is(err, kinesis.ErrUnavailable):
+		case errors.Is(err, kinesis.ErrThrottled):
+			trouble = time.Time{}
+			l.say(ctx, err.Error())
+			continue
+		case errors.Is(err, kinesis.ErrUnavailable):
 			if trouble.IsZero() {
 				trouble = time.Now()
 			}
-			if errors.Is(err, kinesis.ErrUnavailable) && time.Since(trouble) >= longestTrouble {
+			if time.Since(trouble) >= longestTrouble {
 				return l.giveUp(ctx, err)
 			}
 			l.say(ctx, err.Error())

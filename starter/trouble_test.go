@@ -23,9 +23,8 @@ func TestLeasePutsUpWithKinesis(t *testing.T) {
 		for range 1000 { // 200 s
 			s.faults = append(s.faults, throttled)
 		}
-		s.faults = append(s.faults, down, down)
 		run := runLease(t.Context(), s, &chainOf{}, nil, nil)
-		require.Error(t, run.err, "and it has been so for long")
+		require.NoError(t, run.err, "others read the shard, too")
 
 		s = &script{faults: []error{throttled, down, throttled}, batches: []kinesis.Batch{atEnd(someBatch(1, 3))}}
 		run = runLease(t.Context(), s, &chainOf{}, nil, nil)

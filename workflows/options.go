@@ -30,8 +30,8 @@ const (
 	DeliverBatchTimeout = time.Minute
 
 	// pollMargin is added to a lease and the age of a window, which the end of a lease
-	// may wait for.
-	pollMargin = 5 * time.Minute
+	// may wait for: a pause at the ceiling, and opening the last window.
+	pollMargin = 10 * time.Minute
 
 	// longestPollRetry bounds the pause before a shard has a poller again.
 	longestPollRetry = 5 * time.Second

@@ -203,7 +203,7 @@ var settings = []setting{
 	}),
 	defineRange(func(c *Config) *time.Duration { return &c.PollLease }, minHeartbeatTimeout, 24*time.Hour, Setting{
 		Key:     "poll_lease",
-		Meaning: "A starter hands a shard back after this time, so that load moves to starters that joined since.",
+		Meaning: "A starter hands a shard back after this time, or up to a tenth less, so that load moves to starters that joined since.",
 	}),
 	defineRange(func(c *Config) *time.Duration { return &c.HeartbeatTimeout }, minHeartbeatTimeout, 10*time.Minute, Setting{
 		Key:     "heartbeat_timeout",
