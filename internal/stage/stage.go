@@ -5,12 +5,14 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/url"
-	"strings"
+	"time"
 
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/fileblob" // file://
@@ -127,18 +129,47 @@ func (s *Stage) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
+// Object is what a listing tells of an object.
+type Object struct {
+	Key string
+	// Size in bytes.
+	Size int64
+	// ModTime is when it was written, by the clock of the storage.
+	ModTime time.Time
+}
+
+// List yields the objects whose keys begin with the prefix, in the order of their
+// keys, a page at a time: however many there are, few of them are in memory. What is
+// written or deleted meanwhile may be missing or not. After an error nothing more is
+// yielded.
+func (s *Stage) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		list := s.bucket.List(&blob.ListOptions{Prefix: prefix})
+		for {
+			object, err := list.Next(ctx)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			// Storage on this machine does not look at the context.
+			if err = cmp.Or(err, ctx.Err()); err != nil {
+				yield(Object{}, fmt.Errorf("list %s* in the stage: %w", prefix, err))
+				return
+			}
+			if !yield(Object{Key: object.Key, Size: object.Size, ModTime: object.ModTime}, nil) {
+				return
+			}
+		}
+	}
+}
+
 // Keys lists the keys that begin with the prefix, in order.
 func (s *Stage) Keys(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
-	list := s.bucket.List(&blob.ListOptions{Prefix: prefix})
-	for {
-		object, err := list.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return keys, nil
-		}
+	for object, err := range s.List(ctx, prefix) {
 		if err != nil {
-			return nil, fmt.Errorf("list %s* in the stage: %w", strings.TrimSuffix(prefix, "*"), err)
+			return nil, err
 		}
 		keys = append(keys, object.Key)
 	}
+	return keys, nil
 }

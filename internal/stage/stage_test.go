@@ -2,10 +2,13 @@ package stage_test
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -57,7 +60,39 @@ func TestStage(t *testing.T) {
 			keys, err = s.Keys(t.Context(), "p/")
 			require.NoError(t, err)
 			require.Equal(t, []string{"p/batch/12/x"}, keys, "a check leaves nothing behind")
+			requireList(t, s)
 		})
+	}
+}
+
+// requireList lists more objects than a page has, and deletes while it lists.
+func requireList(t *testing.T, s *stage.Stage) {
+	t.Helper()
+	const many = 2500
+	before := time.Now().Add(-time.Minute)
+	for n := range many {
+		require.NoError(t, s.Put(t.Context(), fmt.Sprintf("list/%02d/%06d", n/100, n), []byte("abc")))
+	}
+	n := 0
+	for object, err := range s.List(t.Context(), "list/") {
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("list/%02d/%06d", n/100, n), object.Key)
+		require.EqualValues(t, 3, object.Size)
+		require.WithinRange(t, object.ModTime, before, time.Now().Add(time.Minute))
+		require.NoError(t, s.Delete(t.Context(), object.Key))
+		n++
+	}
+	require.Equal(t, many, n)
+	for object := range s.List(t.Context(), "p/") {
+		require.Equal(t, "p/batch/12/x", object.Key)
+		break // whoever has seen enough may stop
+	}
+
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range s.List(over, "p/") {
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorContains(t, err, "list p/*")
 	}
 }
 

@@ -34,12 +34,13 @@ type Reason string
 
 // The reasons, in the words that history, metrics and the Web UI show.
 const (
-	ReasonBytes    Reason = "bytes"     // the next record would not fit MaxBytes
-	ReasonRecords  Reason = "records"   // MaxRecords reached
-	ReasonSpan     Reason = "span"      // the next record arrived MaxAge after the first
-	ReasonAge      Reason = "age"       // at the tip, and the first record waited MaxAge
-	ReasonShardEnd Reason = "shard_end" // the shard is closed and read to its end
-	ReasonDrain    Reason = "drain"     // the reader hands the shard over
+	ReasonBytes     Reason = "bytes"     // the next record would not fit MaxBytes
+	ReasonRecords   Reason = "records"   // MaxRecords reached
+	ReasonSpan      Reason = "span"      // the next record arrived MaxAge after the first
+	ReasonAge       Reason = "age"       // at the tip, and the first record waited MaxAge
+	ReasonShardEnd  Reason = "shard_end" // the shard is closed and read to its end
+	ReasonDrain     Reason = "drain"     // the reader hands the shard over
+	ReasonRecovered Reason = "recovered" // found in the stage after Temporal's database was lost
 )
 
 // Situation is what the reader knows beside the records themselves.

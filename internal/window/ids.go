@@ -56,3 +56,11 @@ func ShortShard(shardID string) string {
 	}
 	return "0"
 }
+
+// LongShard is the inverse of ShortShard for the shard ids that Kinesis hands out.
+func LongShard(short string) string {
+	if short == "" || len(short) > shardIDDigits || strings.Trim(short, "0123456789") != "" {
+		return short
+	}
+	return shardIDPrefix + strings.Repeat("0", shardIDDigits-len(short)) + short
+}

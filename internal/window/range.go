@@ -27,7 +27,7 @@ func (r Range) String() string {
 	return fmt.Sprintf("%s[%s..%s]", r.ShardID, r.First, r.Last)
 }
 
-// rangeKey is the part of a stage key that names the range. It holds both ends,
+// key is the part of a stage key that names the range. It holds both ends,
 // so a cut that lost the race never overwrites the one that was accepted.
 func (r Range) key() string {
 	return ShortShard(r.ShardID) + "/" + r.First.Short() + "-" + r.Last.Short()
@@ -35,14 +35,14 @@ func (r Range) key() string {
 
 // RawKey is the stage key of the window's records as they were read.
 func (r Range) RawKey(pipeline string) string {
-	return pipeline + "/raw/" + r.key()
+	return RawPrefix(pipeline) + r.key()
 }
 
 // BatchKey is the stage key of the window's nth formatted batch (from 0). The
 // digest of the body is part of it: a formatter that runs twice with different
 // settings writes different objects instead of mixing them.
 func (r Range) BatchKey(pipeline string, n int, digest string) string {
-	return fmt.Sprintf("%s/batch/%s/%04d-%s", pipeline, r.key(), n, digest)
+	return fmt.Sprintf("%s%s/%04d-%s", BatchPrefix(pipeline), r.key(), n, digest)
 }
 
 // QuarantineKey is the stage key of the nth piece of the window (from 0) that
