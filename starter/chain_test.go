@@ -34,6 +34,7 @@ type fakeTemporal struct {
 	mu      sync.Mutex
 	started map[string]client.StartWorkflowOptions
 	inputs  map[string]workflows.FlushWindowInput
+	reader  *workflows.StreamReaderInput
 	// ended has the last status of windows that have ended.
 	ended map[string]string
 	// lost makes the next start succeed without its answer arriving.
@@ -54,10 +55,18 @@ func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, o client.StartWorkflow
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, exists := f.started[o.ID]; exists {
+		if o.WorkflowIDConflictPolicy == enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING {
+			return nil, nil
+		}
 		return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("exists", "", "")
 	}
 	f.started[o.ID] = o
-	f.inputs[o.ID] = args[0].(workflows.FlushWindowInput)
+	switch in := args[0].(type) {
+	case workflows.FlushWindowInput:
+		f.inputs[o.ID] = in
+	case workflows.StreamReaderInput:
+		f.reader = &in
+	}
 	if f.lost {
 		f.lost = false
 		return nil, errors.New("connection lost")
@@ -68,8 +77,12 @@ func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, o client.StartWorkflow
 func (f *fakeTemporal) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	started, known := f.started[id]
+	if !known {
+		return nil, serviceerror.NewNotFound("no workflow " + id)
+	}
 	fields := map[string]*commonpb.Payload{}
-	for name, value := range f.started[id].Memo {
+	for name, value := range started.Memo {
 		payload, err := converter.GetDefaultDataConverter().ToPayload(value)
 		if err != nil {
 			return nil, err

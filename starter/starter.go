@@ -7,10 +7,7 @@ import (
 	"sync"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
 	sdkworker "go.temporal.io/sdk/worker"
 	"golang.org/x/sync/semaphore"
 
@@ -18,9 +15,7 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/connect"
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/internal/marker"
-	"github.com/log-event-pipeline/logpipe/internal/visibility"
 	"github.com/log-event-pipeline/logpipe/internal/window"
-	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
 // stopTimeout bounds how long a stopping starter takes to open its last windows.
@@ -50,6 +45,7 @@ type Starter struct {
 	temporal  client.Client
 	namespace connect.Namespace
 	stream    *kinesis.Stream
+	markers   marker.Store
 	poller    *Poller
 	worker    sdkworker.Worker
 	logger    *slog.Logger
@@ -61,8 +57,9 @@ type Starter struct {
 func New(d Dependencies) *Starter {
 	s := &Starter{
 		config: d.Config, temporal: d.Temporal, namespace: d.Namespace, logger: d.Logger,
-		stream: kinesis.NewStream(d.Kinesis, d.Config.Stream),
-		stop:   func() {},
+		stream:  kinesis.NewStream(d.Kinesis, d.Config.Stream),
+		markers: marker.Store{Stage: d.Stage, Pipeline: d.Config.Pipeline},
+		stop:    func() {},
 	}
 	identity := connect.Identity("starter")
 	s.worker = sdkworker.New(d.Temporal, window.StarterQueue(d.Config.Pipeline), sdkworker.Options{
@@ -72,7 +69,6 @@ func New(d Dependencies) *Starter {
 		WorkerStopTimeout:                  stopTimeout,
 		OnFatalError:                       d.OnFatal,
 	})
-	markers := marker.Store{Stage: d.Stage, Pipeline: d.Config.Pipeline}
 	ceiling := NewOpenWindows(d.Temporal, d.Config.Pipeline, d.Config.MaxOpenWindows, d.Logger)
 	s.poller = &Poller{
 		Stream: d.Config.Stream,
@@ -81,25 +77,20 @@ func New(d Dependencies) *Starter {
 		},
 		Horizon: s.stream,
 		Windows: &Chain{Client: d.Temporal, Stage: d.Stage, Pipeline: d.Config.Pipeline, Stream: d.Config.Stream},
-		Markers: markers,
+		Markers: s.markers,
 		Ceiling: ceiling,
 		Limits: window.Limits{
 			MaxBytes:   int(d.Config.WindowMaxBytes),
 			MaxRecords: d.Config.WindowMaxRecords,
 			MaxAge:     d.Config.WindowMaxAge,
 		},
-		Memory: semaphore.NewWeighted(int64(d.Config.ReadMemory)),
-		Options: workflows.PollOptions{
-			HeartbeatTimeout: d.Config.HeartbeatTimeout,
-			Lease:            d.Config.PollLease,
-			WindowMaxAge:     d.Config.WindowMaxAge,
-			OnGap:            workflows.GapPolicy(d.Config.OnGap),
-		},
+		Memory:   semaphore.NewWeighted(int64(d.Config.ReadMemory)),
+		Options:  pollOptions(d.Config),
 		Identity: identity,
 		Logger:   d.Logger,
 		Metrics:  d.Metrics,
 	}
-	Register(s.worker, &Shards{Stream: s.stream, Markers: markers, Ceiling: ceiling}, s.poller)
+	Register(s.worker, &Shards{Stream: s.stream, Markers: s.markers, Ceiling: ceiling}, s.poller)
 	return s
 }
 
@@ -127,39 +118,6 @@ func (s *Starter) Start(ctx context.Context) error {
 	}
 	s.stop = sync.OnceFunc(s.worker.Stop)
 	s.logger.Info("starter runs", "settings", s.config)
-	return nil
-}
-
-// ensureStreamReader starts the pipeline's StreamReader where it does not run, and
-// refuses one that reads another stream.
-func (s *Starter) ensureStreamReader(ctx context.Context) error {
-	id := window.StreamReaderID(s.config.Pipeline)
-	_, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                       id,
-		TaskQueue:                window.WorkerQueue(s.config.Pipeline),
-		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		Memo:                     map[string]any{workflows.MemoStream: s.config.Stream},
-		StaticSummary:            "reads " + s.config.Stream,
-		TypedSearchAttributes:    temporal.NewSearchAttributes(visibility.Pipeline.ValueSet(s.config.Pipeline)),
-	}, workflows.StreamReaderName, workflows.StreamReaderInput{
-		Pipeline: s.config.Pipeline, Stream: s.config.Stream,
-		Position: s.config.StartPosition.String(), Poll: s.poller.Options,
-	})
-	if err != nil {
-		return fmt.Errorf("start workflow %s: %w", id, err)
-	}
-	described, err := s.temporal.DescribeWorkflowExecution(ctx, id, "")
-	if err != nil {
-		return fmt.Errorf("describe workflow %s: %w", id, err)
-	}
-	var reads string
-	payload := described.GetWorkflowExecutionInfo().GetMemo().GetFields()[workflows.MemoStream]
-	if err := converter.GetDefaultDataConverter().FromPayload(payload, &reads); err != nil {
-		return fmt.Errorf("read the memo %s of workflow %s: %w", workflows.MemoStream, id, err)
-	}
-	if reads != s.config.Stream {
-		return fmt.Errorf("pipeline %s reads stream %s, LOGPIPE_STREAM is %s: set it to the same text, or LOGPIPE_PIPELINE to a new name", s.config.Pipeline, reads, s.config.Stream)
-	}
 	return nil
 }
 

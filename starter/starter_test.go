@@ -60,14 +60,21 @@ func settings() config.Config {
 // before Start.
 func newStarter(t *testing.T, address string, api kinesis.API) *starter.Starter {
 	t.Helper()
+	return newStarterOn(t, address, api, memory(t))
+}
+
+func newStarterOn(t *testing.T, address string, api kinesis.API, st marker.Stage) *starter.Starter {
+	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	temporal, err := client.NewLazyClient(client.Options{HostPort: address, Logger: log.NewStructuredLogger(quiet)})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
-	return starter.New(starter.Dependencies{
-		Config: settings(), Temporal: temporal, Namespace: client.DefaultNamespace, Kinesis: api, Stage: memory(t),
+	s := starter.New(starter.Dependencies{
+		Config: settings(), Temporal: temporal, Namespace: client.DefaultNamespace, Kinesis: api, Stage: st,
 		Logger: quiet, OnFatal: func(error) {},
 	})
+	t.Cleanup(s.Stop)
+	return s
 }
 
 // memory is an empty stage.
@@ -183,6 +190,27 @@ func TestStartAndStop(t *testing.T) {
 			},
 		}, in)
 	}
+}
+
+// TestStartOfAPipelineThatTemporalHasForgotten: with a start position of LATEST it
+// would leave records out, and nobody would notice.
+func TestStartOfAPipelineThatTemporalHasForgotten(t *testing.T) {
+	t.Parallel()
+	server := frontendtest.Start(t, client.DefaultNamespace)
+	st := memory(t)
+	require.NoError(t, st.Put(t.Context(), "p-other/marker/7", []byte("of another pipeline")))
+	require.NoError(t, newStarterOn(t, server.Address, stream{}, st).Start(t.Context()), "a new pipeline")
+
+	require.NoError(t, marker.Store{Stage: st, Pipeline: "p"}.Replace(t.Context(), marker.Marker{Stream: "api-logs", ShardID: shard}))
+	require.NoError(t, newStarterOn(t, server.Address, stream{}, st).Start(t.Context()), "Temporal knows the StreamReader")
+
+	fresh := frontendtest.Start(t, client.DefaultNamespace)
+	err := newStarterOn(t, fresh.Address, stream{}, st).Start(t.Context())
+	for _, text := range []string{"pipeline p", "p/stream", "logpipe recover", "p/marker/", "TEMPORAL_NAMESPACE"} {
+		require.ErrorContains(t, err, text)
+	}
+	require.NotContains(t, err.Error(), "\n")
+	require.Empty(t, fresh.Starts())
 }
 
 func TestListShards(t *testing.T) {

@@ -148,6 +148,12 @@ func (s Store) All(ctx context.Context) ([]Marker, error) {
 	return all, nil
 }
 
+// Any reports whether there is a marker, be it a damaged one.
+func (s Store) Any(ctx context.Context) (bool, error) {
+	keys, err := s.Stage.Keys(ctx, s.prefix())
+	return len(keys) > 0, err
+}
+
 // Delete deletes the marker of a shard that Kinesis has forgotten.
 func (s Store) Delete(ctx context.Context, shardID string) error {
 	return s.Stage.Delete(ctx, s.key(shardID))

@@ -54,6 +54,9 @@ func TestMarkerOnlyAdvances(t *testing.T) {
 	}
 
 	require.NoError(t, store.Replace(t.Context(), begin))
+	some, err := store.Any(t.Context())
+	require.NoError(t, err)
+	require.True(t, some)
 	all, err := store.All(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []marker.Marker{begin}, all)
@@ -61,6 +64,9 @@ func TestMarkerOnlyAdvances(t *testing.T) {
 	all, err = store.All(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, all)
+	some, err = store.Any(t.Context())
+	require.NoError(t, err)
+	require.False(t, some)
 }
 
 func TestDamagedMarkersAreNamed(t *testing.T) {

@@ -81,12 +81,19 @@ func (s *Server) RefuseStarts(err error) {
 	s.refusal = err
 }
 
-// StartWorkflowExecution remembers the request.
+// StartWorkflowExecution remembers the request, unless it asks for a workflow id that
+// nobody has used.
 func (s *Server) StartWorkflowExecution(_ context.Context, in *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.refusal != nil {
 		return nil, serviceerror.ToStatus(s.refusal).Err()
+	}
+	used := slices.ContainsFunc(s.starts, func(earlier *workflowservice.StartWorkflowExecutionRequest) bool {
+		return earlier.GetWorkflowId() == in.GetWorkflowId()
+	})
+	if used && in.GetWorkflowIdReusePolicy() == enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE {
+		return nil, serviceerror.ToStatus(serviceerror.NewWorkflowExecutionAlreadyStarted("used: "+in.GetWorkflowId(), "", "")).Err()
 	}
 	s.starts = append(s.starts, in)
 	return &workflowservice.StartWorkflowExecutionResponse{RunId: "run"}, nil
