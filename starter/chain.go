@@ -65,7 +65,20 @@ func (c *Chain) Open(ctx context.Context, shardID string, records []window.Recor
 	if err := c.Stage.Put(ctx, in.StageKey, body); err != nil {
 		return Accepted{}, temporal.NewApplicationError(err.Error(), ErrorStage)
 	}
-	id := window.FlushWindowID(c.Pipeline, shardID, r.First)
+	started, err := c.start(ctx, in)
+	switch {
+	case err != nil:
+		return Accepted{}, err
+	case started:
+		return Accepted{Last: r.Last, Ours: true}, nil
+	}
+	return c.follow(ctx, r, in.StageKey)
+}
+
+// start starts the workflow of a window that is staged, and reports false where one
+// of its id exists.
+func (c *Chain) start(ctx context.Context, in workflows.FlushWindowInput) (bool, error) {
+	id := window.FlushWindowID(c.Pipeline, in.ShardID, in.FirstSequenceNumber)
 	_, err := c.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       id,
 		TaskQueue:                                window.WorkerQueue(c.Pipeline),
@@ -73,26 +86,25 @@ func (c *Chain) Open(ctx context.Context, shardID string, records []window.Recor
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		Memo: map[string]any{
-			workflows.MemoLastSequenceNumber: r.Last,
+			workflows.MemoLastSequenceNumber: in.LastSequenceNumber,
 			workflows.MemoRecords:            in.Records,
 		},
 		StaticSummary: fmt.Sprintf("shard %s · %d records · %d bytes stored · closed by %s",
-			window.ShortShard(shardID), in.Records, in.StoredBytes, why),
+			window.ShortShard(in.ShardID), in.Records, in.StoredBytes, in.ClosedBecause),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			visibility.Pipeline.ValueSet(c.Pipeline),
-			visibility.Shard.ValueSet(window.ShortShard(shardID)),
+			visibility.Shard.ValueSet(window.ShortShard(in.ShardID)),
 			visibility.Status.ValueSet(visibility.StatusFormatting),
 			visibility.FirstArrival.ValueSet(in.FirstArrival),
 		),
 	}, workflows.FlushWindowName, in)
-
-	if err == nil {
-		return Accepted{Last: r.Last, Ours: true}, nil
-	}
 	if _, exists := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); exists {
-		return c.follow(ctx, id, r, in.StageKey)
+		return false, nil
 	}
-	return Accepted{}, temporal.NewApplicationError(fmt.Sprintf("start workflow %s: %v", id, err), ErrorWindowStart)
+	if err != nil {
+		return false, temporal.NewApplicationError(fmt.Sprintf("start workflow %s: %v", id, err), ErrorWindowStart)
+	}
+	return true, nil
 }
 
 // stagedOverhead is about what a record costs in the staged form beside its data.
@@ -100,9 +112,27 @@ const stagedOverhead = 80
 
 // follow returns the end of the window that already exists and removes our own cut
 // from the stage if it is another one.
-func (c *Chain) follow(ctx context.Context, id string, ours window.Range, stageKey string) (Accepted, error) {
-	fail := func(err error) (Accepted, error) {
-		return Accepted{}, temporal.NewApplicationError(fmt.Sprintf("follow window %s: %v", id, err), ErrorWindowStart)
+func (c *Chain) follow(ctx context.Context, ours window.Range, stageKey string) (Accepted, error) {
+	last, info, err := c.existing(ctx, ours)
+	if err != nil {
+		return Accepted{}, err
+	}
+	if last == ours.Last && !delivered(info) {
+		// The same cut, maybe our own whose answer was lost: the object is in use.
+		return Accepted{Last: last}, nil
+	}
+	// Another cut, or one that was delivered and cleared before we staged it again.
+	if err := c.Stage.Delete(ctx, stageKey); err != nil {
+		return Accepted{}, temporal.NewApplicationError(err.Error(), ErrorStage)
+	}
+	return Accepted{Last: last}, nil
+}
+
+// existing returns the end of the window that exists and begins where ours does.
+func (c *Chain) existing(ctx context.Context, ours window.Range) (window.SequenceNumber, *workflowpb.WorkflowExecutionInfo, error) {
+	id := window.FlushWindowID(c.Pipeline, ours.ShardID, ours.First)
+	fail := func(err error) (window.SequenceNumber, *workflowpb.WorkflowExecutionInfo, error) {
+		return "", nil, temporal.NewApplicationError(fmt.Sprintf("follow window %s: %v", id, err), ErrorWindowStart)
 	}
 	described, err := c.Client.DescribeWorkflowExecution(ctx, id, "")
 	if err != nil {
@@ -120,15 +150,7 @@ func (c *Chain) follow(ctx context.Context, id string, ours window.Range, stageK
 	if last.Compare(ours.First) < 0 {
 		return fail(fmt.Errorf("its last record %s comes before its first", last))
 	}
-	if last == ours.Last && !delivered(described.GetWorkflowExecutionInfo()) {
-		// The same cut, maybe our own whose answer was lost: the object is in use.
-		return Accepted{Last: last}, nil
-	}
-	// Another cut, or one that was delivered and cleared before we staged it again.
-	if err := c.Stage.Delete(ctx, stageKey); err != nil {
-		return Accepted{}, temporal.NewApplicationError(err.Error(), ErrorStage)
-	}
-	return Accepted{Last: last}, nil
+	return last, described.GetWorkflowExecutionInfo(), nil
 }
 
 // delivered reports whether a window has ended and needs its object no more. One
