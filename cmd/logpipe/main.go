@@ -1,6 +1,7 @@
 // Command logpipe takes API Gateway logs from a Kinesis data stream to an
 // analytics API. Its processes are subcommands: starter reads the stream and cuts
-// it into windows, worker formats and delivers them.
+// it into windows, worker formats and delivers them. recover brings a pipeline back
+// that Temporal has lost.
 package main
 
 import (
@@ -64,6 +65,6 @@ through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
 		SilenceErrors:      true,
 	}
 	root.PersistentFlags().String("config", "", "YAML file with settings")
-	root.AddCommand(starterCommand(logs), workerCommand(logs))
+	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs))
 	return root
 }

@@ -101,8 +101,9 @@ func TestMisuse(t *testing.T) { //nolint:paralleltest // it sets the environment
 		"settings file broken":      {nil, []string{"worker", "--config", broken}, [][]string{{broken}}},
 		"settings file of the environment missing": {environment{config.FileVariable: missing}, []string{"starter"},
 			[][]string{{missing, config.FileVariable}}},
-		"no stream": {environment{"LOGPIPE_STREAM": ""}, []string{"starter"}, [][]string{{"LOGPIPE_STREAM", "is not set", "for example"}}},
-		"wrong URL": {environment{"LOGPIPE_DESTINATION_URL": "analytics"}, []string{"worker"}, [][]string{{"LOGPIPE_DESTINATION_URL", "analytics"}}},
+		"recover without a stream": {environment{"LOGPIPE_STREAM": ""}, []string{"recover", "--dry-run"}, [][]string{{"LOGPIPE_STREAM", "is not set"}}},
+		"no stream":                {environment{"LOGPIPE_STREAM": ""}, []string{"starter"}, [][]string{{"LOGPIPE_STREAM", "is not set", "for example"}}},
+		"wrong URL":                {environment{"LOGPIPE_DESTINATION_URL": "analytics"}, []string{"worker"}, [][]string{{"LOGPIPE_DESTINATION_URL", "analytics"}}},
 		"several faults": {environment{"LOGPIPE_STAGE_URL": "", "LOGPIPE_BATCH_MAX_BYTES": "many", "LOGPIPE_STRAEM": "x"}, []string{"starter"},
 			[][]string{{"LOGPIPE_STRAEM", "is no setting"}, {"LOGPIPE_STAGE_URL", "is not set"}, {"LOGPIPE_BATCH_MAX_BYTES", "many"}}},
 	} {
@@ -140,6 +141,9 @@ func TestFailure(t *testing.T) { //nolint:paralleltest // it sets the environmen
 		"worker without SSM":            {reachable(environment{}), "worker", []string{"client secret", "connection refused", "LOGPIPE_CLIENT_SECRET_PARAMETER", "AWS_ENDPOINT_URL"}},
 		"no region":                     {reachable(environment{"AWS_REGION": ""}), "worker", []string{"no AWS region", "AWS_REGION"}},
 		"no credentials":                {reachable(environment{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}), "starter", []string{"no AWS credentials", "AWS_ACCESS_KEY_ID"}},
+		"recover without Temporal":      {nil, "recover", []string{"connect to Temporal at 127.0.0.1:", "connection refused", "TEMPORAL_ADDRESS"}},
+		"recover without a stage":       {reachable(environment{"LOGPIPE_STAGE_URL": "file://" + filepath.ToSlash(file)}), "recover", []string{"stage", "LOGPIPE_STAGE_URL"}},
+		"recover from nothing":          {reachable(environment{}), "recover", []string{"nothing to recover", "LOGPIPE_PIPELINE", "LOGPIPE_STAGE_URL"}},
 		"stage that is no directory":    {reachable(environment{"LOGPIPE_STAGE_URL": "file://" + filepath.ToSlash(file)}), "worker", []string{"stage", "LOGPIPE_STAGE_URL"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +160,7 @@ func TestFailure(t *testing.T) { //nolint:paralleltest // it sets the environmen
 
 func TestHelp(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
 	for name, args := range map[string][]string{
-		"no command": nil, "--help": {"--help"}, "help": {"help"}, "starter --help": {"starter", "--help"}, "worker -h": {"worker", "-h"},
+		"no command": nil, "--help": {"--help"}, "help": {"help"}, "starter --help": {"starter", "--help"}, "worker -h": {"worker", "-h"}, "recover --help": {"recover", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Without any setting: help is what somebody asks for who has none yet.

@@ -73,11 +73,7 @@ the bearer token and deliver the batches. Run as many as you like.`,
 
 // runProcess runs a process until a signal or a fatal error ends it.
 func runProcess(cmd *cobra.Command, role config.Role, logs io.Writer, module fx.Option) error {
-	path, err := cmd.Flags().GetString("config")
-	if err != nil {
-		return fmt.Errorf("flag --config: %w", err)
-	}
-	cfg, err := config.Load(role, path, os.Environ())
+	cfg, err := loadConfig(cmd, role)
 	if err != nil {
 		return err
 	}
@@ -88,6 +84,15 @@ func runProcess(cmd *cobra.Command, role config.Role, logs io.Writer, module fx.
 		return &processError{err}
 	}
 	return nil
+}
+
+// loadConfig loads the settings for a command.
+func loadConfig(cmd *cobra.Command, role config.Role) (config.Config, error) {
+	path, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return config.Config{}, fmt.Errorf("flag --config: %w", err)
+	}
+	return config.Load(role, path, os.Environ())
 }
 
 // serve runs a process until ctx ends or it fails for good.

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/log-event-pipeline/logpipe/internal/connect/frontendtest"
+	"github.com/log-event-pipeline/logpipe/internal/marker"
+	"github.com/log-event-pipeline/logpipe/internal/stage"
+	"github.com/log-event-pipeline/logpipe/internal/window"
+)
+
+// TestRecover goes the way of an operator: dry run, recovery, and once more by mistake.
+func TestRecover(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
+	url := "file://" + filepath.ToSlash(t.TempDir())
+	st, err := stage.Open(t.Context(), url)
+	require.NoError(t, err)
+	const shard = "shardId-000000000012"
+	records := []window.Record{
+		{SequenceNumber: "100", Arrival: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Data: []byte("canary")},
+		{SequenceNumber: "101", Arrival: time.Date(2026, 1, 2, 3, 4, 55, 0, time.UTC)},
+	}
+	whole := window.Range{ShardID: shard, First: "100", Last: "101"}.RawKey("p")
+	require.NoError(t, st.Put(t.Context(), whole, window.Append(nil, records)))
+	broken := window.Range{ShardID: shard, First: "102", Last: "103"}.RawKey("p")
+	require.NoError(t, st.Put(t.Context(), broken, []byte("logpipe")))
+	require.NoError(t, marker.Store{Stage: st, Pipeline: "p"}.Replace(t.Context(), marker.Marker{
+		Stream: "api-logs", ShardID: "shardId-000000000003", Checkpoint: "77", Drained: true, WrittenAt: time.Now().Add(-90 * time.Second),
+	}))
+	require.NoError(t, st.Close())
+
+	temporal := frontendtest.Start(t, "default")
+	changes := environment{
+		"TEMPORAL_ADDRESS": temporal.Address, "LOGPIPE_STAGE_URL": url, "LOGPIPE_PIPELINE": "p", "LOGPIPE_START_POSITION": "LATEST",
+		// Neither Kinesis nor any other part of AWS is asked.
+		"AWS_REGION": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
+	}
+	for _, c := range []struct {
+		args   []string
+		starts int
+		prints []string
+		says   []string
+	}{
+		{[]string{"recover", "--dry-run"}, 0, []string{"dry run", "TRIM_HORIZON rather than LATEST"}, []string{"damaged windows: 1"}},
+		{[]string{"recover"}, 2, []string{"windows started: 1, found running or ended: 0; markers written: 1; started workflow p/stream"}, []string{"damaged windows: 1"}},
+		{[]string{"recover"}, 2, nil, []string{"p/stream", "nothing to recover", "start a starter"}},
+	} {
+		out := logpipe(t, changes, c.args...)
+		require.Equal(t, exitFailed, out.status, out.lines)
+		require.Len(t, out.lines, 1)
+		for _, text := range c.says {
+			require.Contains(t, out.lines[0], text)
+		}
+		require.Len(t, temporal.Starts(), c.starts)
+		if c.prints == nil {
+			require.Empty(t, out.stdout)
+			continue
+		}
+		for _, text := range append(c.prints, broken) {
+			require.Contains(t, out.stdout, text)
+		}
+		after := window.SequenceNumber("101").Short()
+		require.Regexp(t, `12 +1 +2 +2026-01-02T03:04:05Z +2026-01-02T03:04:55Z +`+after+` +none\n`, out.stdout)
+		require.Regexp(t, `3 +0 +0 +- +- +nothing, it is drained +1m3[0-9]s old\n`, out.stdout)
+		require.NotContains(t, out.stdout, "canary")
+		t.Log(out.stdout)
+	}
+	require.Equal(t, "p/flush/12/"+window.SequenceNumber("100").Short(), temporal.Starts()[0].GetWorkflowId())
+	require.Equal(t, "p/stream", temporal.Starts()[1].GetWorkflowId(), "the StreamReader is the last")
+}
