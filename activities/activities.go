@@ -77,6 +77,7 @@ type Worker struct {
 	Deliver *Deliver
 	Clear   *Clear
 	Readers *Readers
+	Sweep   *Sweep
 }
 
 // Register registers the activities of window.WorkerQueue under the names that the
@@ -88,6 +89,7 @@ func (w *Worker) Register(r worker.ActivityRegistry) {
 	register(r, workflows.DeliverBatchName, w.Deliver.DeliverBatch)
 	register(r, workflows.ClearStageName, w.Clear.ClearStage)
 	register(r, workflows.StartReadersName, w.Readers.StartReaders)
+	register(r, workflows.SweepStageName, w.Sweep.SweepStage)
 }
 
 // RegisterRefresh registers the activity of window.TokenQueue.

@@ -28,12 +28,18 @@ import (
 // gives a task 30 s before it kills it.
 const stopTimeout = 20 * time.Second
 
+// Stage is what a worker needs of the stage; *stage.Stage has it.
+type Stage interface {
+	activities.Stage
+	activities.StageListing
+}
+
 // Dependencies are what a worker is made of.
 type Dependencies struct {
 	Config     config.Config
 	Temporal   client.Client
 	Parameters token.Parameters
-	Stage      activities.Stage
+	Stage      Stage
 	// Region of AWS, for events that do not name theirs.
 	Region string
 	Logger *slog.Logger
@@ -109,6 +115,7 @@ func New(d Dependencies) (*Worker, error) {
 		},
 		Clear:   &activities.Clear{Stage: d.Stage},
 		Readers: &activities.Readers{Temporal: d.Temporal},
+		Sweep:   &activities.Sweep{Stage: d.Stage, Temporal: d.Temporal, After: cfg.StageSweepAfter, Now: time.Now},
 	}
 	all.Register(w.worker)
 	all.RegisterRefresh(w.refresher)

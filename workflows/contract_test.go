@@ -66,6 +66,8 @@ var contract = []any{
 	workflows.StartReadersInput{},
 	workflows.StartReadersResult{},
 	workflows.StreamReaderInput{},
+	workflows.SweepStageInput{},
+	workflows.SweepStageResult{},
 	workflows.TokenKeeperInput{},
 	workflows.TokenVersion{},
 }
@@ -260,6 +262,7 @@ func TestNamesAreInHistories(t *testing.T) {
 		"DeliverBatch": workflows.DeliverBatchName,
 		"ClearStage":   workflows.ClearStageName,
 		"StartReaders": workflows.StartReadersName,
+		"SweepStage":   workflows.SweepStageName,
 
 		"shard-drained": workflows.SignalShardDrained,
 		"redrive":       workflows.SignalRedrive,

@@ -20,6 +20,7 @@ const (
 	DeliverBatchName = "DeliverBatch"
 	ClearStageName   = "ClearStage"
 	StartReadersName = "StartReaders"
+	SweepStageName   = "SweepStage"
 )
 
 // Signals and updates.

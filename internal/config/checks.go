@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 )
 
 var (
@@ -79,6 +80,13 @@ func checkStageURL(text string) error {
 		return errors.New("is the memory of one process, where no other would find the windows: use s3:// or file://")
 	default:
 		return fmt.Errorf("has the unknown scheme %q: use s3:// or file://", u.Scheme)
+	}
+	return nil
+}
+
+func checkSweepAfter(age time.Duration) error {
+	if age != 0 && (age < minSweepAfter || age > maxSweepAfter) {
+		return fmt.Errorf("is out of range: use %s to %s, or 0 to sweep nothing", formatDuration(minSweepAfter), formatDuration(maxSweepAfter))
 	}
 	return nil
 }

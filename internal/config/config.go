@@ -34,6 +34,10 @@ type Config struct {
 	// StageURL is the blob store of raw windows and formatted batches.
 	StageURL string
 
+	// StageSweepAfter is how old an object of the stage gets that no open window refers
+	// to; 0 keeps it for ever.
+	StageSweepAfter time.Duration
+
 	// WindowMaxAge is how long the first record of a window waits for others.
 	WindowMaxAge time.Duration
 	// WindowMaxBytes limits the record data of a window, counted as Kinesis stores it.
@@ -105,6 +109,7 @@ func Default() Config {
 	return Config{
 		Pipeline:            "logpipe",
 		StartPosition:       TrimHorizon(),
+		StageSweepAfter:     7 * 24 * time.Hour,
 		WindowMaxAge:        60 * time.Second,
 		WindowMaxBytes:      1 * MB,
 		WindowMaxRecords:    10_000,

@@ -82,6 +82,13 @@ const maxDestinationTimeout = 50 * time.Second
 // lease is never shorter than the timeout.
 const minHeartbeatTimeout = 5 * time.Second
 
+// minSweepAfter leaves a poller that was asleep, and a person who looks after a crash,
+// more time than either takes.
+const (
+	minSweepAfter = 24 * time.Hour
+	maxSweepAfter = 365 * 24 * time.Hour
+)
+
 // defineURL is define for text that may hold credentials by mistake.
 func defineURL(at func(*Config) *string, check func(string) error, describe Setting) setting {
 	s := define(at, check, describe)
@@ -134,6 +141,12 @@ var settings = []setting{
 		RequiredBy: bothRoles,
 		Example:    "s3://my-bucket?region=eu-central-1&prefix=logpipe/",
 		Meaning:    "Blob store for windows and batches: `s3://bucket?prefix=path/` or `file:///directory`, the same for both processes.",
+	}),
+	define(func(c *Config) *time.Duration { return &c.StageSweepAfter }, checkSweepAfter, Setting{
+		Key:     "stage_sweep_after",
+		Lowest:  formatDuration(minSweepAfter),
+		Highest: formatDuration(maxSweepAfter),
+		Meaning: "Raw windows and batches of this age that no open window refers to are deleted from the stage; `0` keeps them.",
 	}),
 	defineRange(func(c *Config) *time.Duration { return &c.WindowMaxAge }, 100*time.Millisecond, time.Hour, Setting{
 		Key:     "window_max_age",

@@ -193,6 +193,19 @@ func TestValidateValues(t *testing.T) {
 	}
 }
 
+// 0 is no age, it turns sweeping off.
+func TestValidateSweepAge(t *testing.T) {
+	t.Parallel()
+	for text, ok := range map[string]bool{"0": true, "24h": true, "8760h": true, "23h59m": false, "1ns": false, "-1h": false, "8761h": false} {
+		if ok {
+			mustLoad(t, RoleNone, "", []string{"LOGPIPE_STAGE_SWEEP_AFTER=" + text})
+			continue
+		}
+		wantLines(t, faultsOf(t, RoleNone, "", []string{"LOGPIPE_STAGE_SWEEP_AFTER=" + text}),
+			`LOGPIPE_STAGE_SWEEP_AFTER: "`+text+`" is out of range: use 24h to 8760h, or 0 to sweep nothing`)
+	}
+}
+
 func TestValidateSettingsTogether(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

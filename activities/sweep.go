@@ -1,0 +1,231 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/log-event-pipeline/logpipe/internal/stage"
+	"github.com/log-event-pipeline/logpipe/internal/window"
+	"github.com/log-event-pipeline/logpipe/workflows"
+)
+
+// StageListing is a stage that can be looked through; *stage.Stage is one.
+type StageListing interface {
+	List(ctx context.Context, prefix string) iter.Seq2[stage.Object, error]
+	Delete(ctx context.Context, key string) error
+}
+
+var _ StageListing = (*stage.Stage)(nil)
+
+// Descriptions tells how workflows are; client.Client does. An empty run id is the
+// latest run.
+type Descriptions interface {
+	DescribeWorkflowExecution(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error)
+}
+
+// Sweep is SweepStage and what it needs.
+type Sweep struct {
+	Stage    StageListing
+	Temporal Descriptions
+	// After is the age at which an object that no open window needs is deleted; 0
+	// deletes nothing.
+	After time.Duration
+	Now   func() time.Time
+}
+
+const (
+	// sweepChunk is how many objects are judged before any of them is deleted.
+	sweepChunk = 200
+	// keptRemembered bounds the windows that are remembered as open, so that their raw
+	// object costs no question after their batches have.
+	keptRemembered = 10_000
+	// foreignLogged bounds the keys of foreign objects in the log of one sweep.
+	foreignLogged = 10
+)
+
+// sweepProgress is the heartbeat of SweepStage: a next attempt goes on behind Key.
+type sweepProgress struct {
+	Key   string                     `json:"key"`
+	Found workflows.SweepStageResult `json:"found"`
+}
+
+// SweepStage deletes what crashes have left in the stage, and what discarded windows
+// have: raw windows and batches of a certain age that no open window refers to. Of a
+// pipeline whose StreamReader Temporal does not know it deletes nothing: then the
+// database is lost, and what is staged is all that is left.
+func (s *Sweep) SweepStage(ctx context.Context, in workflows.SweepStageInput) (workflows.SweepStageResult, error) {
+	if s.After == 0 {
+		return workflows.SweepStageResult{}, nil
+	}
+	reader, err := s.describe(ctx, window.StreamReaderID(in.Pipeline))
+	if err != nil {
+		return workflows.SweepStageResult{}, err
+	}
+	if reader == nil {
+		activity.GetLogger(ctx).Warn("the stage is not swept: Temporal does not know the pipeline's StreamReader", "pipeline", in.Pipeline)
+		return workflows.SweepStageResult{}, nil
+	}
+	w := &sweeping{Sweep: s, pipeline: in.Pipeline, reader: reader, before: s.Now().Add(-s.After), kept: map[window.Range]bool{}}
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &w.progress); err != nil {
+			w.progress = sweepProgress{} // from the beginning: what was deleted is not there any more
+		}
+	}
+	// In the order of the keys, so that one key tells how far a sweep has come.
+	for _, kind := range []struct {
+		prefix string
+		parse  func(pipeline, key string) (window.Range, error)
+	}{
+		{window.BatchPrefix(in.Pipeline), window.ParseBatchKey},
+		{window.RawPrefix(in.Pipeline), window.ParseRawKey},
+	} {
+		if err := w.sweep(ctx, kind.prefix, kind.parse); err != nil {
+			return w.progress.Found, err
+		}
+	}
+	found := w.progress.Found
+	activity.GetLogger(ctx).Info("the stage is swept", "swept", found.Swept, "bytes", found.Bytes, "kept", found.Kept, "foreign", found.Foreign)
+	return found, nil
+}
+
+// describe returns what Temporal knows of a workflow, and nil where it knows none.
+func (s *Sweep) describe(ctx context.Context, id string) (*workflowpb.WorkflowExecutionInfo, error) {
+	described, err := s.Temporal.DescribeWorkflowExecution(ctx, id, "")
+	if _, unknown := errors.AsType[*serviceerror.NotFound](err); unknown {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, temporal.NewApplicationError(fmt.Sprintf("describe workflow %s: %v", id, err), ErrorTemporal)
+	}
+	return described.GetWorkflowExecutionInfo(), nil
+}
+
+// sweeping is one run of SweepStage.
+type sweeping struct {
+	*Sweep
+	pipeline string
+	reader   *workflowpb.WorkflowExecutionInfo
+	before   time.Time
+	progress sweepProgress
+	kept     map[window.Range]bool
+}
+
+// stagedObject is an object that is old enough.
+type stagedObject struct {
+	stage.Object
+	window  window.Range
+	foreign bool
+}
+
+func (w *sweeping) sweep(ctx context.Context, prefix string, parse func(pipeline, key string) (window.Range, error)) error {
+	var chunk []stagedObject
+	for object, err := range w.Stage.List(ctx, prefix) {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return newStageUnavailable(err)
+		}
+		activity.RecordHeartbeat(ctx, w.progress)
+		if object.Key <= w.progress.Key || !object.ModTime.Before(w.before) {
+			continue
+		}
+		r, err := parse(w.pipeline, object.Key)
+		if chunk = append(chunk, stagedObject{object, r, err != nil}); len(chunk) < sweepChunk {
+			continue
+		}
+		if err := w.finish(ctx, chunk); err != nil {
+			return err
+		}
+		chunk = chunk[:0]
+	}
+	return w.finish(ctx, chunk)
+}
+
+// finish judges the objects and then deletes those that nobody needs.
+func (w *sweeping) finish(ctx context.Context, chunk []stagedObject) error {
+	if len(chunk) == 0 {
+		return nil
+	}
+	needed := map[window.Range]bool{}
+	for _, object := range chunk {
+		if _, judged := needed[object.window]; judged || object.foreign {
+			continue
+		}
+		var err error
+		if needed[object.window], err = w.needed(ctx, object.window); err != nil {
+			return err
+		}
+		activity.RecordHeartbeat(ctx, w.progress)
+	}
+	if err := w.sameDatabase(ctx); err != nil {
+		return err
+	}
+	for _, object := range chunk {
+		switch found := &w.progress.Found; {
+		case object.foreign:
+			if found.Foreign++; found.Foreign <= foreignLogged {
+				activity.GetLogger(ctx).Warn("an object in the stage is not the pipeline's and is left alone", "key", object.Key)
+			}
+		case needed[object.window]:
+			found.Kept++
+		default:
+			if err := w.Stage.Delete(ctx, object.Key); err != nil {
+				return newStageUnavailable(err)
+			}
+			found.Swept++
+			found.Bytes += object.Size
+		}
+		w.progress.Key = object.Key
+		activity.RecordHeartbeat(ctx, w.progress)
+	}
+	return nil
+}
+
+// needed reports whether an open window has this range. An open window with another end
+// means that this cut was rejected.
+func (w *sweeping) needed(ctx context.Context, r window.Range) (bool, error) {
+	if w.kept[r] {
+		return true, nil
+	}
+	info, err := w.describe(ctx, window.FlushWindowID(w.pipeline, r.ShardID, r.First))
+	if err != nil || info == nil || info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return false, err
+	}
+	var last window.SequenceNumber
+	payload := info.GetMemo().GetFields()[workflows.MemoLastSequenceNumber]
+	if err := converter.GetDefaultDataConverter().FromPayload(payload, &last); err == nil && last != r.Last {
+		return false, nil
+	}
+	// One whose memo cannot be read may need it.
+	if len(w.kept) < keptRemembered {
+		w.kept[r] = true
+	}
+	return true, nil
+}
+
+// sameDatabase fails unless Temporal still knows the StreamReader that it knew at the
+// beginning. A database that was replaced meanwhile does not know the windows either,
+// and the answers about them mean nothing.
+func (w *sweeping) sameDatabase(ctx context.Context) error {
+	id := window.StreamReaderID(w.pipeline)
+	now, err := w.describe(ctx, id)
+	if err != nil {
+		return err
+	}
+	if now == nil || now.GetFirstRunId() != w.reader.GetFirstRunId() {
+		return temporal.NewApplicationError(fmt.Sprintf("workflow %s was replaced during the sweep", id), ErrorTemporal)
+	}
+	return nil
+}
