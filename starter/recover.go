@@ -182,27 +182,33 @@ func (r *Recovery) recordsAfter(ctx context.Context, key string, last window.Seq
 	return records, err
 }
 
-// advance returns the marker of a shard past its windows, and false where it is there
-// already.
+// advance returns the marker of a shard past its windows, and false where there is
+// nothing to write. Temporal knows nothing that comes behind it, so it is as of now, and
+// no poller has to fear that windows behind it are forgotten.
 func (r *Recovery) advance(shard ShardRecovery, reached window.SequenceNumber) (marker.Marker, bool) {
 	var m marker.Marker
-	if shard.Marker != nil {
+	switch {
+	case shard.Marker != nil:
 		m = *shard.Marker
-	} else if len(shard.Windows) > 0 {
+	case len(shard.Windows) > 0:
 		// Where the chain began is forgotten. Nobody reads before its checkpoint.
 		m = marker.Marker{
 			Stream: r.Config.Stream, ShardID: shard.ShardID,
 			Start: marker.Start{Kind: string(workflows.StartAtSequenceNumber), SequenceNumber: shard.Windows[0].FirstSequenceNumber},
 		}
-	}
-	if reached.Compare(m.Checkpoint) <= 0 {
+	default:
 		return m, false
 	}
-	m.Checkpoint, m.WrittenAt = reached, r.Now().UTC()
-	// Arrival times need not rise with sequence numbers, so the first one of the last
-	// window is the safe one of the two.
-	if first := shard.Windows[len(shard.Windows)-1].FirstArrival; first.After(m.CompleteUntil) {
-		m.CompleteUntil = first
+	if reached.Compare(m.Checkpoint) > 0 {
+		m.Checkpoint = reached
+		// Arrival times need not rise with sequence numbers, so the first one of the last
+		// window is the safe one of the two.
+		if first := shard.Windows[len(shard.Windows)-1].FirstArrival; first.After(m.CompleteUntil) {
+			m.CompleteUntil = first
+		}
+	} else if m.Drained {
+		return m, false
 	}
+	m.WrittenAt = r.Now().UTC()
 	return m, true
 }

@@ -249,5 +249,8 @@ func (s failingStage) Reader(ctx context.Context, key string) (r io.ReadCloser, 
 		r, err = s.Stage.Reader(ctx, key)
 		return err
 	})
+	if err != nil && r != nil {
+		_ = r.Close() // an answer that is lost
+	}
 	return r, err
 }

@@ -32,7 +32,7 @@ type lost struct {
 
 func newLost(t *testing.T) *lost {
 	t.Helper()
-	server, st := newFakeTemporal(), memoryStage(t)
+	server, st := newFakeTemporal(), memory(t)
 	return &lost{server: server, stage: st, Recovery: &starter.Recovery{
 		Config: settings(), Temporal: server, Stage: st, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return recoveredAt },
 	}}
@@ -87,7 +87,7 @@ func TestRecoverStartsWhatIsStagedAndReadsOn(t *testing.T) {
 	l.mark(t, idle, "77")
 
 	plan, done := l.recover(t)
-	require.Equal(t, starter.Recovered{Started: 3, Markers: 2}, done)
+	require.Equal(t, starter.Recovered{Started: 3, Markers: 3}, done)
 	var shards []string
 	for _, s := range plan.Shards {
 		shards = append(shards, fmt.Sprintf("%s: %d windows, %d records, after %s", window.ShortShard(s.ShardID), len(s.Windows), s.Records(), s.Resume()))
@@ -113,6 +113,7 @@ func TestRecoverStartsWhatIsStagedAndReadsOn(t *testing.T) {
 	for _, m := range all {
 		require.Equal(t, "api-logs", m.Stream)
 		require.NotEmpty(t, m.Start.Kind)
+		require.Equal(t, recoveredAt, m.WrittenAt, "a marker that seems old would be a gap to its reader")
 		checkpoints[m.ShardID] = m.Checkpoint
 	}
 	require.Equal(t, map[string]window.SequenceNumber{shard: "14", other: "5", idle: "77"}, checkpoints)
