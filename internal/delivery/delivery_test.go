@@ -24,7 +24,11 @@ func deliver(t *testing.T, handler http.HandlerFunc) delivery.Answer {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	client := delivery.NewClient(server.URL, &http.Client{Timeout: 5 * time.Second}, nil)
+	// A transport of its own: the end of a server of another test closes the idle
+	// connections of the default one, and takes a connection that is about to be used.
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	client := delivery.NewClient(server.URL, &http.Client{Timeout: 5 * time.Second, Transport: transport}, nil)
 	return client.Deliver(t.Context(), request())
 }
 

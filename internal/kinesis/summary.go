@@ -44,6 +44,9 @@ type summaries struct {
 
 // question is a call under way.
 type question struct {
+	waiting int // callers, guarded by summaries.mu; the last one to go ends the call
+	cancel  context.CancelFunc
+
 	done   chan struct{} // closed when the two below are set
 	answer summary
 	err    error
@@ -59,22 +62,38 @@ func (s *Stream) describe(ctx context.Context, maxAge time.Duration) (summary, e
 	q := s.summaries.asking
 	if q == nil {
 		q = &question{done: make(chan struct{})}
+		// It outlives whoever asked first, as long as others wait for it.
+		var asking context.Context
+		asking, q.cancel = context.WithTimeout(context.WithoutCancel(ctx), summaryTimeout)
 		s.summaries.asking = q
-		// It outlives whoever asked first: others wait for it, too.
-		go s.ask(context.WithoutCancel(ctx), q)
+		go s.ask(asking, q)
 	}
+	q.waiting++
 	s.summaries.mu.Unlock()
 	select {
 	case <-q.done:
 		return q.answer, q.err
 	case <-ctx.Done():
+		s.leave(q)
 		return summary{}, fmt.Errorf("describe stream %s: %w", s, ctx.Err())
 	}
 }
 
+// leave takes a caller off who does not wait any longer.
+func (s *Stream) leave(q *question) {
+	s.summaries.mu.Lock()
+	defer s.summaries.mu.Unlock()
+	if q.waiting--; q.waiting > 0 {
+		return
+	}
+	q.cancel()
+	if s.summaries.asking == q {
+		s.summaries.asking = nil
+	}
+}
+
 func (s *Stream) ask(ctx context.Context, q *question) {
-	ctx, cancel := context.WithTimeout(ctx, summaryTimeout)
-	defer cancel()
+	defer q.cancel()
 	out, err := s.api.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: s.name, StreamARN: s.arn})
 	if err != nil {
 		q.err = fmt.Errorf("describe stream %s: %w", s, s.ofStream(err))
@@ -87,7 +106,9 @@ func (s *Stream) ask(ctx context.Context, q *question) {
 	}
 	s.summaries.mu.Lock()
 	defer s.summaries.mu.Unlock()
-	s.summaries.asking = nil
+	if s.summaries.asking == q {
+		s.summaries.asking = nil
+	}
 	if err == nil {
 		s.summaries.last = q.answer
 	}
