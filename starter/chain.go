@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -44,6 +45,9 @@ type Accepted struct {
 	Ours bool
 }
 
+// openTimeout bounds staging and starting one window.
+const openTimeout = 2 * time.Minute
+
 // Open makes a window of the records, or finds the window that already begins
 // with the first of them. When it returns without an error, the window is durable
 // and whoever reads on begins after Last.
@@ -60,6 +64,11 @@ func (c *Chain) Open(ctx context.Context, shardID string, records []window.Recor
 		Records: len(records), StoredBytes: window.StoredBytes(records),
 		ClosedBecause: why, StageKey: r.RawKey(c.Pipeline),
 	}
+	// One deadline for both steps. A process that is stopped in between for days must
+	// not start the window when it goes on: what it has staged may have been swept, and
+	// what it has read may lie in a gap.
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
 	// Staged first: a workflow that Temporal has accepted must find its records.
 	body := window.Append(make([]byte, 0, in.StoredBytes+len(records)*stagedOverhead+64), records)
 	if err := c.Stage.Put(ctx, in.StageKey, body); err != nil {

@@ -116,7 +116,14 @@ func (s *Starter) Start(ctx context.Context) error {
 	if err := s.worker.Start(); err != nil {
 		return fmt.Errorf("start polling task queue %s: %w", window.StarterQueue(s.config.Pipeline), err)
 	}
-	s.stop = sync.OnceFunc(s.worker.Stop)
+	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var kept sync.WaitGroup
+	kept.Go(func() { s.keepStreamReader(keeping) })
+	s.stop = sync.OnceFunc(func() {
+		stop()
+		s.worker.Stop()
+		kept.Wait()
+	})
 	s.logger.Info("starter runs", "settings", s.config)
 	return nil
 }

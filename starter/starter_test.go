@@ -199,13 +199,25 @@ func TestStartOfAPipelineThatTemporalHasForgotten(t *testing.T) {
 	server := frontendtest.Start(t, client.DefaultNamespace)
 	st := memory(t)
 	require.NoError(t, st.Put(t.Context(), "p-other/marker/7", []byte("of another pipeline")))
-	require.NoError(t, newStarterOn(t, server.Address, stream{}, st).Start(t.Context()), "a new pipeline")
+	start := func(address string) error {
+		s := newStarterOn(t, address, stream{}, st)
+		t.Cleanup(s.Stop)
+		return s.Start(t.Context())
+	}
+	require.NoError(t, start(server.Address), "a new pipeline")
 
 	require.NoError(t, marker.Store{Stage: st, Pipeline: "p"}.Replace(t.Context(), marker.Marker{Stream: "api-logs", ShardID: shard}))
-	require.NoError(t, newStarterOn(t, server.Address, stream{}, st).Start(t.Context()), "Temporal knows the StreamReader")
+	require.NoError(t, start(server.Address), "Temporal knows the StreamReader")
+	var positions []string
+	for _, asked := range server.Starts() {
+		var in workflows.StreamReaderInput
+		require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(asked.GetInput(), &in))
+		positions = append(positions, in.Position)
+	}
+	require.Equal(t, []string{"LATEST", "TRIM_HORIZON"}, positions, "a second StreamReader leaves nothing out of the shards that came since the first")
 
 	fresh := frontendtest.Start(t, client.DefaultNamespace)
-	err := newStarterOn(t, fresh.Address, stream{}, st).Start(t.Context())
+	err := start(fresh.Address)
 	for _, text := range []string{"pipeline p", "p/stream", "logpipe recover", "p/marker/", "TEMPORAL_NAMESPACE"} {
 		require.ErrorContains(t, err, text)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -21,10 +22,16 @@ import (
 // ensureStreamReader starts the pipeline's StreamReader where it does not run, and
 // refuses one that reads another stream.
 func (s *Starter) ensureStreamReader(ctx context.Context) error {
-	if err := s.refuseForgotten(ctx); err != nil {
+	remembered, err := s.refuseForgotten(ctx)
+	if err != nil {
 		return err
 	}
-	if err := startStreamReader(ctx, s.temporal, s.config, s.config.StartPosition); err != nil {
+	position := s.config.StartPosition
+	if remembered {
+		// Should it not run, it is not the first one of the pipeline.
+		position = othersBeginAt(position)
+	}
+	if err := startStreamReader(ctx, s.temporal, s.config, position); err != nil {
 		return err
 	}
 	id := window.StreamReaderID(s.config.Pipeline)
@@ -43,22 +50,42 @@ func (s *Starter) ensureStreamReader(ctx context.Context) error {
 	return nil
 }
 
+// readerInterval is how often a starter looks whether the StreamReader still runs.
+const readerInterval = time.Minute
+
+// keepStreamReader starts the StreamReader again should somebody have terminated it: new
+// shards would not be read, and nobody would notice.
+func (s *Starter) keepStreamReader(ctx context.Context) {
+	ticker := time.NewTicker(readerInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if err := s.ensureStreamReader(ctx); err != nil && ctx.Err() == nil {
+				s.logger.Error("the pipeline's StreamReader cannot be started", "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // refuseForgotten refuses to begin a pipeline anew that the stage remembers and
 // Temporal does not: a start position of LATEST would leave out, in silence, what
 // arrived since its database was lost, and nobody would look after the windows that
-// are still staged.
-func (s *Starter) refuseForgotten(ctx context.Context) error {
+// are still staged. It reports whether the stage remembers anything.
+func (s *Starter) refuseForgotten(ctx context.Context) (remembered bool, err error) {
 	// The markers come first. They are written only while there is a StreamReader, so
 	// whoever sees those of another starter's pollers sees that workflow, too.
-	remembered, err := s.markers.Any(ctx)
+	remembered, err = s.markers.Any(ctx)
 	if err != nil || !remembered {
-		return err
+		return false, err
 	}
 	known, err := findStreamReader(ctx, s.temporal, s.config.Pipeline)
 	if err != nil || known != nil {
-		return err
+		return true, err
 	}
-	return fmt.Errorf("the stage remembers how far pipeline %[1]s was read, and Temporal does not know workflow %[2]s: its database was lost, or TEMPORAL_ADDRESS or TEMPORAL_NAMESPACE names another one; run logpipe recover, or, to begin anew at LOGPIPE_START_POSITION, delete %[1]s/marker/ from the stage",
+	return true, fmt.Errorf("the stage remembers how far pipeline %[1]s was read, and Temporal does not know workflow %[2]s: its database was lost, or TEMPORAL_ADDRESS or TEMPORAL_NAMESPACE names another one; run logpipe recover, or, to begin anew at LOGPIPE_START_POSITION, delete %[1]s/marker/ from the stage",
 		s.config.Pipeline, window.StreamReaderID(s.config.Pipeline))
 }
 

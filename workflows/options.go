@@ -95,6 +95,15 @@ func startReadersOptions(ctx workflow.Context, readers int) workflow.Context {
 	})
 }
 
+// sweepStageOptions: an attempt that is cut short is gone on with by the next one.
+func sweepStageOptions(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 30 * time.Minute,
+		HeartbeatTimeout:    time.Minute,
+		RetryPolicy:         retryWithin(longestRetry),
+	})
+}
+
 // listShardsOptions covers ListShards and ResolveStart, which run in a starter
 // process and may page through long answers.
 func listShardsOptions(ctx workflow.Context, pipeline string) workflow.Context {

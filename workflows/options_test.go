@@ -22,6 +22,7 @@ func TestActivitiesAreRetriedForEver(t *testing.T) {
 			DeliverBatchName: deliverBatchOptions(ctx, 0, 1, Batch{}),
 			ClearStageName:   clearStageOptions(ctx),
 			StartReadersName: startReadersOptions(ctx, 1),
+			SweepStageName:   sweepStageOptions(ctx),
 			ListShardsName:   listShardsOptions(ctx, "p"),
 			PollShardName:    pollShardOptions(ctx, "p", "", PollOptions{}),
 		} {

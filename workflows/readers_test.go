@@ -38,6 +38,7 @@ type kinesis struct {
 	started []workflows.ReaderStart
 	drained []string
 	calls   int // of StartReaders
+	sweeps  int
 }
 
 var listedAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -72,6 +73,10 @@ func (k *kinesis) register(env *testsuite.TestWorkflowEnvironment) {
 			out.States = append(out.States, workflows.ShardReading)
 		}
 		return out, nil
+	})
+	register(workflows.SweepStageName, func(context.Context, workflows.SweepStageInput) (workflows.SweepStageResult, error) {
+		k.sweeps++
+		return workflows.SweepStageResult{}, nil
 	})
 	register(workflows.ResolveStartName, func(_ context.Context, in workflows.ResolveStartInput) (workflows.ResolveStartResult, error) {
 		k.resolved = append(k.resolved, in)
@@ -425,6 +430,8 @@ func TestStreamReaderContinuesAsNewWithItsShards(t *testing.T) {
 	require.Equal(t, "gone", in.ListedUpTo)
 	require.Equal(t, "2026-01-02T03:04:05Z", in.Position, "LATEST is not resolved again")
 	require.Equal(t, 1, in.Drained)
+	require.Equal(t, 8, k.sweeps, "one an hour, in the 500 minutes of a run")
+	require.False(t, in.SweepAt.IsZero())
 	require.Equal(t, []workflows.KnownShard{
 		{Shard: workflows.Shard{ID: "a", Closed: true}, State: workflows.ShardReading},
 		{Shard: workflows.Shard{ID: "b", Parents: []string{"a"}}, State: workflows.ShardWaiting, Position: "2026-01-02T03:04:05Z"},

@@ -17,6 +17,9 @@ const listInterval = time.Minute
 // listsPerRun bounds the history of one run of a StreamReader.
 const listsPerRun = 500
 
+// sweepInterval is how often the stage is swept.
+const sweepInterval = time.Hour
+
 // readersPerStart is how many ShardReaders one activity starts.
 const readersPerStart = 200
 
@@ -66,11 +69,14 @@ type StreamReaderInput struct {
 	Shards []KnownShard `json:"shards,omitempty"`
 	// Drained counts those that were forgotten.
 	Drained int `json:"drained,omitempty"`
+	// SweepAt is when the stage is swept next.
+	SweepAt time.Time `json:"sweepAt,omitzero"`
 }
 
 // StreamReader keeps one ShardReader for each shard of the stream. A shard that
 // came from a split or a merge is read after its parents are drained, so that the
-// order of records holds across a reshard. It never ends by itself.
+// order of records holds across a reshard. Beside that it has the stage swept. It never
+// ends by itself.
 func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 	r := &streamReader{in: in}
 	r.number()
@@ -83,6 +89,7 @@ func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 			return err
 		}
 		r.forget()
+		r.sweep(ctx)
 		r.describe(ctx)
 		if r.ready() {
 			continue // a shard was found drained, and its children wait for nothing
@@ -94,6 +101,9 @@ func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 			break
 		}
+	}
+	if err := r.awaitSweep(ctx); err != nil {
+		return err
 	}
 	// What arrived since the last wait goes into the state of the next run.
 	r.receiveDrained(drained)
@@ -108,6 +118,8 @@ type streamReader struct {
 	// open and mostOpen are the pipeline's open windows and their ceiling, as the last
 	// listing told.
 	open, mostOpen int64
+	// swept is the sweep that runs, nil for none.
+	swept workflow.Future
 }
 
 // list asks for the shards that have come since the last listing.
@@ -198,6 +210,33 @@ func (r *streamReader) isReady(shard KnownShard) bool {
 		at, known := r.at[parent]
 		return known && r.in.Shards[at].State != ShardIsRead
 	})
+}
+
+// sweep has the stage swept when it is time to, while the reader goes on with its work.
+func (r *streamReader) sweep(ctx workflow.Context) {
+	if r.swept != nil && r.swept.IsReady() {
+		if err := r.swept.Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Warn("the stage could not be swept", "error", err)
+		}
+		r.swept = nil
+	}
+	now := workflow.Now(ctx)
+	due := !r.in.SweepAt.IsZero() && !now.Before(r.in.SweepAt)
+	if due || r.in.SweepAt.IsZero() {
+		r.in.SweepAt = now.Add(sweepInterval)
+	}
+	if r.swept != nil || !due {
+		return
+	}
+	r.swept = workflow.ExecuteActivity(sweepStageOptions(ctx), SweepStageName, SweepStageInput{Pipeline: r.in.Pipeline})
+}
+
+// awaitSweep waits for the sweep that runs: the end of this run would cancel it.
+func (r *streamReader) awaitSweep(ctx workflow.Context) error {
+	if r.swept == nil {
+		return nil
+	}
+	return workflow.Await(ctx, r.swept.IsReady)
 }
 
 // forget leaves out the drained shards. All their children are known by now, and a
