@@ -33,8 +33,8 @@ type Config struct {
 	Region  string // DefaultRegion when empty
 	Account string // 12 digits; DefaultAccount when empty
 
-	// Now is the clock for everything that ages: records, iterators, tokens, quotas, events. time.Now when nil. The
-	// states of streams and the pauses between deliveries run by the machine's clock.
+	// Now is the clock for everything that ages: records, iterators, tokens, quotas, events; answers carry it in their
+	// Date. time.Now when nil. The states of streams and the pauses between deliveries run by the machine's clock.
 	Now func() time.Time
 
 	// StateDelay is how long streams and consumers show CREATING, UPDATING or DELETING. DefaultStateDelay when 0,

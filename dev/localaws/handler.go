@@ -36,6 +36,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	id := requestID()
 	w.Header().Set("x-amzn-RequestId", id)
+	// Clients learn the service's time from it.
+	w.Header().Set("Date", s.cfg.Now().UTC().Format(http.TimeFormat))
 	body, refused := readBody(w, r)
 	if refused == nil && strings.HasPrefix(r.Header.Get("Content-Type"), formType) {
 		s.serveQuery(w, r, body, id)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -247,6 +249,13 @@ func TestFaults(t *testing.T) {
 	wantCode(t, "first of two", list("s"), "InternalFailure")
 	wantCode(t, "second of two", list("other"), "InternalFailure")
 	wantCode(t, "third", list("s"), "no error")
+	for code, want := range map[string]int{"InternalFailureException": 500, "ServiceUnavailable": 503, "KMSDisabledException": 400} {
+		add(localaws.FaultRule{Service: "Kinesis", Error: code, Count: 1})
+		answer, ok := errors.AsType[*awshttp.ResponseError](list("s"))
+		if !ok || answer.HTTPStatusCode() != want {
+			t.Errorf("%s came with %v, want status %d", code, answer, want)
+		}
+	}
 
 	add(localaws.FaultRule{Operation: "ListShards", Error: "LimitExceededException", For: localaws.FaultDuration(time.Minute)})
 	wantCode(t, "within the minute", list("s"), "LimitExceededException")

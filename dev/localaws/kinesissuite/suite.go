@@ -1,5 +1,7 @@
 // Package kinesissuite is what a reader that keeps checkpoints depends on in Kinesis, as checks that run through the
 // AWS SDK against any endpoint: the local AWS of this repository, emulators that others wrote, or the service itself.
+//
+// [Run] checks the endpoint, [RunReader] the pipeline's own reader at it.
 package kinesissuite
 
 import (
@@ -48,24 +50,23 @@ func checks() []check {
 	return slices.Concat(positionChecks(), orderChecks(), reshardChecks(), listChecks(), refusalChecks(), ageChecks())
 }
 
-// Names lists the checks.
-func Names() []string {
-	var names []string
-	for _, c := range checks() {
-		names = append(names, c.name)
-	}
-	return names
-}
-
 const checkTimeout = 90 * time.Second
 
-// Run runs every check as a subtest of its own, with a target from newTarget for each.
+// Run runs every check of an endpoint as a subtest of its own, with a target from newTarget for each.
 func Run(t *testing.T, newTarget func(testing.TB) Target, opt Options) {
+	t.Helper()
+	run(t, checks(), newTarget, opt)
+}
+
+func run(t *testing.T, checks []check, newTarget func(testing.TB) Target, opt Options) {
 	t.Helper()
 	if opt.Records == 0 {
 		opt.Records = 2000
 	}
-	names := Names()
+	var names []string
+	for _, c := range checks {
+		names = append(names, c.name)
+	}
 	for _, listed := range []map[string]string{opt.Exceptions, opt.Skip} {
 		for name := range listed {
 			if !slices.Contains(names, name) {
@@ -73,7 +74,7 @@ func Run(t *testing.T, newTarget func(testing.TB) Target, opt Options) {
 			}
 		}
 	}
-	for _, c := range checks() {
+	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {
 			if !opt.Serial {
 				t.Parallel()

@@ -26,13 +26,24 @@ func clientFor(endpoint string) *kinesis.Client {
 
 func TestLocalAWS(t *testing.T) {
 	t.Parallel()
-	kinesissuite.Run(t, func(t testing.TB) kinesissuite.Target {
+	kinesissuite.Run(t, localAWS(localaws.Config{}), kinesissuite.Options{})
+}
+
+func TestReaderAtLocalAWS(t *testing.T) {
+	t.Parallel()
+	kinesissuite.RunReader(t, localAWS(localaws.Config{}), kinesissuite.Options{})
+}
+
+// localAWS starts a server for each check, with a clock that can be moved.
+func localAWS(cfg localaws.Config) func(testing.TB) kinesissuite.Target {
+	return func(t testing.TB) kinesissuite.Target {
 		t.Helper()
+		cfg := cfg // this target's own
 		var skew atomic.Int64
-		srv := localaws.New(localaws.Config{
-			StateDelay: time.Millisecond, Logger: slog.New(slog.DiscardHandler),
-			Now: func() time.Time { return time.Now().Add(time.Duration(skew.Load())) },
-		})
+		cfg.StateDelay = time.Millisecond
+		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Now = func() time.Time { return time.Now().Add(time.Duration(skew.Load())) }
+		srv := localaws.New(cfg)
 		// It ends with the Close below, not with the test's context, which ends before.
 		addr, err := srv.Start(context.WithoutCancel(t.Context()), "127.0.0.1:0")
 		if err != nil {
@@ -44,5 +55,5 @@ func TestLocalAWS(t *testing.T) {
 			}
 		})
 		return kinesissuite.Target{Client: clientFor("http://" + addr), Advance: func(d time.Duration) { skew.Add(int64(d)) }}
-	}, kinesissuite.Options{})
+	}
 }

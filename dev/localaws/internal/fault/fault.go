@@ -52,7 +52,8 @@ type Rule struct {
 	// Latency applies (or EmptyPage).
 	Error   string `json:"error,omitempty"`
 	Message string `json:"message,omitempty"`
-	Status  int    `json:"status,omitempty"` // HTTP status; 400 unless given, 500 for InternalFailure
+	// Status is the HTTP status; unless given 500 for internal failures, 503 for ServiceUnavailable, else 400.
+	Status int `json:"status,omitempty"`
 
 	// After carries the request out and fails the answer only, which leaves the caller in doubt.
 	After bool `json:"after,omitempty"`
@@ -116,9 +117,13 @@ func (r *Rule) matches(service, operation string, t wire.Target, now time.Time) 
 func (r *Rule) toError() *wire.Error {
 	status := r.Status
 	if status == 0 {
-		status = http.StatusBadRequest
-		if r.Error == "InternalFailure" || r.Error == "InternalServerError" {
+		switch r.Error {
+		case "InternalFailure", "InternalFailureException", "InternalServerError":
 			status = http.StatusInternalServerError
+		case "ServiceUnavailable", "ServiceUnavailableException":
+			status = http.StatusServiceUnavailable
+		default:
+			status = http.StatusBadRequest
 		}
 	}
 	msg := r.Message
