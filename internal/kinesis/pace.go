@@ -43,7 +43,7 @@ func newPace(longestIdle time.Duration) pace {
 	if longestIdle == 0 {
 		longestIdle = idleLongest
 	}
-	return pace{longestIdle: max(longestIdle, ReadInterval)}
+	return pace{longestIdle: longestIdle}
 }
 
 // answered sets when to read after a read that was begun then has been answered.

@@ -126,13 +126,28 @@ func TestReaderRestsAtTheTip(t *testing.T) {
 func TestReaderHurriesOverGaps(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(1)
-		f.quiet = 10
+		f := newFake(0)
 		r := f.reader(at("1"))
+		waits(t, r, 5) // it comes to rest
+		f.put(1)
+		f.quiet = 10
 		mustRead(t, r)
 		for _, waited := range waits(t, r, 9) {
 			require.Equal(t, kinesis.ReadInterval, waited)
 		}
+		require.Equal(t, "1", numbers(mustRead(t, r).Records))
+		between(t, kinesis.ReadInterval, 250*time.Millisecond, time.Until(r.Due()))
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(1)
+		r := f.reader(kinesis.After("1"))
+		waits(t, r, 5)
+		f.put(1)
+		f.quiet = 1
+		mustRead(t, r) // nothing, and behind
+		f.records = f.records[:1]
+		mustRead(t, r) // at the tip again, without a record
+		between(t, kinesis.ReadInterval, 250*time.Millisecond, time.Until(r.Due()))
 	})
 }
 
@@ -178,6 +193,14 @@ func TestReaderBacksOff(t *testing.T) {
 				for i, waited := range waits(t, r, len(c.shrink)) {
 					between(t, milliseconds(c.shrink[i]), milliseconds(c.shrink[i]+1), waited)
 				}
+
+				// The next fault finds a reader that has recovered.
+				f.failReads = []error{c.fault}
+				begun := time.Now()
+				_, err := r.Next(t.Context())
+				require.Error(t, err)
+				between(t, kinesis.ReadInterval, milliseconds(c.most[0]), time.Until(r.Due()))
+				require.Less(t, time.Since(begun), time.Second)
 			})
 		})
 	}

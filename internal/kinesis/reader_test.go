@@ -90,6 +90,23 @@ func TestReaderReplacesAnExpiredIterator(t *testing.T) {
 	}
 }
 
+// TestReaderReplacesARefusedIterator: one that Kinesis cannot read any more costs
+// nothing but a new one.
+func TestReaderReplacesARefusedIterator(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(3)
+		refused := &types.InvalidArgumentException{Message: aws.String("Invalid ShardIterator.")}
+		f.failReads = []error{refused}
+		r := f.reader(at("1"))
+		require.Equal(t, "1 2 3", numbers(mustRead(t, r).Records))
+		f.failReads = []error{refused, refused}
+		_, err := r.Next(t.Context())
+		requireOnly(t, err, nil)
+		require.ErrorContains(t, err, "Invalid ShardIterator")
+	})
+}
+
 func TestReaderGivesUpOnIteratorsThatExpireAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -268,12 +285,16 @@ func TestReaderLeavesATrimmedPosition(t *testing.T) {
 		"the record itself is there yet":  {at("2"), 0, 25 * time.Hour, "2 3 4 5 6"},
 		"a time, its records there yet":   {atTime(epoch.Add(time.Second)), 0, 25 * time.Hour, "2 3 4 5 6"},
 		"only behind, not at the horizon": {kinesis.After("2"), 0, 24*time.Hour - time.Second, ""},
+		"behind by a day, of a week":      {kinesis.After("2"), 0, 36 * time.Hour, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake(6)
 				f.stuck, f.trimmed, f.behind, f.atOnce = true, c.trimmed, c.behind, 1
+				if strings.HasSuffix(name, "of a week") {
+					f.retention = 7 * 24 * time.Hour
+				}
 				r := f.reader(c.from)
 				var got []string
 				for range 20 {
