@@ -54,19 +54,19 @@ func (s *stack) environment() map[string]string {
 // process is a running logpipe.
 type process struct {
 	*exec.Cmd
-	stderr *bytes.Buffer
-	ended  chan error
+	stdout, stderr *bytes.Buffer
+	ended          chan error
 }
 
-func startLogpipe(t *testing.T, role string, environment map[string]string) *process {
+func startLogpipe(t *testing.T, command string, environment map[string]string) *process {
 	t.Helper()
 	binary, err := buildLogpipe()
 	require.NoError(t, err)
-	p := &process{Cmd: exec.Command(binary, role), stderr: new(bytes.Buffer), ended: make(chan error, 1)}
+	p := &process{Cmd: exec.Command(binary, strings.Fields(command)...), stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), ended: make(chan error, 1)}
 	for name, value := range environment {
 		p.Env = append(p.Env, name+"="+value)
 	}
-	p.Stderr = p.stderr
+	p.Stdout, p.Stderr = p.stdout, p.stderr
 	require.NoError(t, p.Start())
 	go func() { p.ended <- p.Wait() }()
 	t.Cleanup(func() { _ = p.Process.Kill() }) // of a process that has ended: nothing

@@ -167,11 +167,12 @@ func (s *stack) startTemporal(ctx context.Context) error {
 		return err
 	}
 	s.closeLater(s.temporal.Stop)
-	s.client, err = s.temporal.NewClient(ctx, client.Options{Logger: telemetry.TemporalLogger(s.logger)})
+	c, err := s.temporal.NewClient(ctx, client.Options{Logger: telemetry.TemporalLogger(s.logger)})
 	if err != nil {
 		return err
 	}
-	s.closeLater(func() error { s.client.Close(); return nil })
+	s.client = c
+	s.closeLater(func() error { c.Close(); return nil })
 	return nil
 }
 
