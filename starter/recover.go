@@ -199,7 +199,7 @@ func (r *Recovery) advance(shard ShardRecovery, reached window.SequenceNumber) (
 	default:
 		return m, false
 	}
-	if reached.Compare(m.Checkpoint) > 0 {
+	if reached.Compare(m.Checkpoint) > 0 && !shard.beforeChain() {
 		m.Checkpoint = reached
 		// Arrival times need not rise with sequence numbers, so the first one of the last
 		// window is the safe one of the two.

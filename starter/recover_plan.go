@@ -59,10 +59,23 @@ func (s ShardRecovery) Resume() window.SequenceNumber {
 	if s.Marker != nil {
 		resume = s.Marker.Checkpoint
 	}
-	if len(s.Windows) > 0 {
+	if len(s.Windows) > 0 && !s.beforeChain() {
 		resume = further(resume, s.Windows[len(s.Windows)-1].LastSequenceNumber)
 	}
 	return resume
+}
+
+// beforeChain reports whether all windows are of the time before a gap behind which the
+// chain has begun anew and has no window yet: then reading goes on at that beginning.
+func (s ShardRecovery) beforeChain() bool {
+	if s.Marker == nil || s.Marker.Checkpoint != "" {
+		return false
+	}
+	last, start := s.Windows[len(s.Windows)-1], s.Marker.Start
+	if start.SequenceNumber != "" {
+		return last.LastSequenceNumber.Compare(start.SequenceNumber) < 0
+	}
+	return last.LastArrival.Before(start.Timestamp)
 }
 
 // Records in all windows of the shard.

@@ -261,6 +261,33 @@ func TestRecoverFollowsALongerWindow(t *testing.T) {
 	require.Equal(t, window.SequenceNumber("9"), m.Checkpoint)
 }
 
+// TestRecoverOfWindowsBeforeAGap: the chain has begun anew behind the gap, and what
+// Kinesis has deleted before is not asked for again.
+func TestRecoverOfWindowsBeforeAGap(t *testing.T) {
+	t.Parallel()
+	arrived := someRecords("10", "11")[1].Arrival
+	for name, start := range map[string]marker.Start{
+		"at a record": {Kind: "AT_SEQUENCE_NUMBER", SequenceNumber: "100"},
+		"at a time":   {Kind: "AT_TIMESTAMP", Timestamp: arrived.Add(time.Hour)},
+	} {
+		l := newLost(t)
+		l.put(t, shard, "10", "11")
+		require.NoError(t, l.markers().Replace(t.Context(), marker.Marker{Stream: "api-logs", ShardID: shard, Start: start}))
+		plan, done := l.recover(t)
+		require.Equal(t, 1, done.Started, name)
+		require.Empty(t, plan.Shards[0].Resume(), name)
+		m, _, err := l.markers().Get(t.Context(), shard)
+		require.NoError(t, err)
+		require.Empty(t, m.Checkpoint, name)
+
+		l.put(t, shard, "100", "101") // and one behind it
+		l = &lost{Recovery: l.Recovery, server: newFakeTemporal(), stage: l.stage}
+		l.Temporal = l.server
+		plan, _ = l.recover(t)
+		require.Equal(t, start.SequenceNumber == "", plan.Shards[0].Resume() == "", name)
+	}
+}
+
 func TestRecoverRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
