@@ -121,6 +121,7 @@ func (f *formatted) Quarantine(ctx context.Context, q apigateway.Quarantined) er
 		f.result.Quarantined = append(f.result.Quarantined, workflows.Quarantined{
 			StageKey:       key,
 			SequenceNumber: window.SequenceNumber(q.SequenceNumber),
+			UserRecord:     q.UserRecord,
 			Offset:         q.Offset,
 			Reason:         q.Reason.Code,
 		})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/log-event-pipeline/logpipe/activities"
 	"github.com/log-event-pipeline/logpipe/internal/apigateway"
+	"github.com/log-event-pipeline/logpipe/internal/kinesis/aggregate/aggregatetest"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
@@ -183,6 +184,19 @@ func TestFormatLogsOfAnEmptyWindow(t *testing.T) {
 	out, err := format(t, &activities.Format{Stage: staged(), Formatter: newFormatter(t, apigateway.Options{}), Concurrency: 2})
 	require.NoError(t, err)
 	require.Equal(t, workflows.FormatLogsResult{Concurrency: 2}, out)
+}
+
+// TestFormatLogsTakesAggregatesApart, and says which user record cannot be read.
+func TestFormatLogsTakesAggregatesApart(t *testing.T) {
+	t.Parallel()
+	s := staged(envelope(t, "a"), aggregatetest.Pack(envelope(t, "b"), []byte("no envelope"), envelope(t, "c")))
+	out, err := format(t, &activities.Format{Stage: s, Formatter: newFormatter(t, apigateway.Options{})})
+	require.NoError(t, err)
+	require.Equal(t, 3, out.Events)
+	require.Len(t, out.Quarantined, 1)
+	q := out.Quarantined[0]
+	require.Equal(t, workflows.Quarantined{StageKey: q.StageKey, SequenceNumber: "11", UserRecord: 2, Reason: "unknown_encoding"}, q)
+	require.Equal(t, "no envelope", string(s.objects[q.StageKey]))
 }
 
 // TestFormatLogsListsTheFirstQuarantined: a result has a limit of 2 MB in Temporal,

@@ -104,7 +104,10 @@ type Batch struct {
 type Quarantined struct {
 	StageKey       string                `json:"stageKey"`
 	SequenceNumber window.SequenceNumber `json:"sequenceNumber"`
-	// Offset of the piece in the inflated record, in bytes.
+	// UserRecord is the number of the user record in an aggregate of the Kinesis
+	// Producer Library that the piece is of, from 1; 0 where there is none.
+	UserRecord int `json:"userRecord,omitempty"`
+	// Offset of the piece in the inflated record or user record, in bytes.
 	Offset int64 `json:"offset"`
 	// Reason is a stable word; it never quotes the data.
 	Reason string `json:"reason"`

@@ -163,6 +163,9 @@ func (w *eventWriter) appendUID(dst []byte, ev *envelope.Event) []byte {
 	} else {
 		w.digest = append(append(w.digest, 0), w.sequenceNumber...)
 		w.digest = appendInt(append(w.digest, 0), ev.Offset)
+		if ev.UserRecord > 0 {
+			w.digest = appendInt(append(w.digest, 0), int64(ev.UserRecord))
+		}
 	}
 	sum := sha256.Sum256(w.digest)
 	dst = append(dst, `,"log.record.uid":"`...)

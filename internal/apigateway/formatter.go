@@ -103,14 +103,19 @@ var ReasonEventTooLarge = Reason{
 type Quarantined struct {
 	// SequenceNumber is the record's.
 	SequenceNumber string
-	// Offset is where the part begins, in bytes of the inflated record.
+	// UserRecord says which user record of an aggregate the part is of, counting
+	// from 1; 0 for a record that is none, or an aggregate as a whole.
+	UserRecord int
+	// Offset is where the part begins, in bytes of the inflated record or user
+	// record.
 	Offset int64
 	Reason Reason
 	// Events counts the log events in the part, as far as they could be told
 	// apart.
 	Events int
-	// Stored tells that Data is the whole record as stored, because the part
-	// could not be cut out of it; what stands before Offset was delivered.
+	// Stored tells that Data is the whole record or user record as stored,
+	// because the part could not be cut out of it; what stands before Offset was
+	// delivered.
 	Stored bool
 	// Data is the part, in a form that can be formatted again as a record's
 	// data. It is valid only during the call and must not be changed.

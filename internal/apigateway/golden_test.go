@@ -118,26 +118,31 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			k, summary := format(t, Options{Region: "eu-west-2"}, record(data))
-			got := render(t, k, summary)
-			golden := filepath.Join("testdata", name+".golden")
-			if *update {
-				if err := os.WriteFile(golden, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got, want) {
-				t.Errorf("differs from %s (-update writes it):\n%s", golden, got)
-			}
+			requireGolden(t, name, render(t, k, summary))
 
 			again, _ := format(t, Options{Region: "eu-west-2"}, record(data))
 			if !slices.Equal(again.batches, k.batches) {
 				t.Error("the same record gives other bytes the second time")
 			}
 		})
+	}
+}
+
+// requireGolden compares with a golden file, or writes it.
+func requireGolden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	golden := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("differs from %s (-update writes it):\n%s", golden, got)
 	}
 }
 
@@ -154,12 +159,13 @@ func render(t *testing.T, k *keeper, summary Summary) []byte {
 	for _, q := range k.quarantined {
 		out.WriteString("quarantined: ")
 		line, err := json.Marshal(struct {
-			Offset int64
-			Reason Reason
-			Events int
-			Stored bool
-			Data   string
-		}{q.Offset, q.Reason, q.Events, q.Stored, string(q.Data)})
+			UserRecord int `json:",omitempty"`
+			Offset     int64
+			Reason     Reason
+			Events     int
+			Stored     bool
+			Data       string
+		}{q.UserRecord, q.Offset, q.Reason, q.Events, q.Stored, string(q.Data)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -108,7 +108,7 @@ func (r *run) HandleEvent(ev *envelope.Event) error {
 		r.batch.discard()
 		r.piece = ev.AppendEnvelope(r.piece[:0])
 		return r.HandleFault(envelope.Fault{
-			Reason: ReasonEventTooLarge, Offset: ev.Offset, Data: r.piece, Events: 1,
+			Reason: ReasonEventTooLarge, UserRecord: ev.UserRecord, Offset: ev.Offset, Data: r.piece, Events: 1,
 		})
 	}
 	r.summary.count(written.kind, written.millis)
@@ -137,6 +137,7 @@ func (r *run) deliver(body []byte) error {
 func (r *run) HandleFault(f envelope.Fault) error {
 	q := Quarantined{
 		SequenceNumber: r.record.SequenceNumber,
+		UserRecord:     f.UserRecord,
 		Offset:         f.Offset,
 		Reason:         f.Reason,
 		Events:         f.Events,

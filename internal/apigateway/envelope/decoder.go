@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/log-event-pipeline/logpipe/internal/kinesis/aggregate"
 )
 
 // maxRetained is the largest buffer that is kept from one record to the next.
@@ -19,7 +21,9 @@ var decodeOptions = json.JoinOptions(
 	jsontext.AllowInvalidUTF8(true),
 )
 
-// Limits bound what a record may inflate to. Both must be positive.
+// Limits bound what a record may inflate to. Both must be positive. In an aggregate
+// they hold for each user record: what it costs to decode many then does not depend
+// on who packed them together.
 type Limits struct {
 	// MaxInflatedBytes is the most a record may inflate to.
 	MaxInflatedBytes int64
@@ -38,7 +42,7 @@ type Handler interface {
 // Stats counts what a record held.
 type Stats struct {
 	// InflatedBytes is the size of the record's data after decompression, as
-	// far as it was read.
+	// far as it was read. Of an aggregate it is that of the user records' data.
 	InflatedBytes int64
 	// Envelopes counts the JSON values of the record, whether usable or not.
 	Envelopes int
@@ -63,10 +67,11 @@ type Decoder struct {
 
 	heldData, fieldsData bytes.Reader // what held and fields read
 
-	data    []byte // the record as stored
-	handler Handler
-	stats   Stats
-	aborted error // what the handler ended the decoding with
+	data       []byte // the record or user record as stored
+	userRecord int    // its number in an aggregate, or 0
+	handler    Handler
+	stats      Stats
+	aborted    error // what the handler ended the decoding with
 
 	header  header
 	event   Event
@@ -82,24 +87,66 @@ func NewDecoder(limits Limits) *Decoder {
 // Decode hands the log events and faults of a record to the handler. The error
 // is the handler's own, nothing in the data causes one.
 func (d *Decoder) Decode(data []byte, h Handler) (Stats, error) {
-	d.data, d.handler = data, h
-	d.stats, d.aborted, d.current = Stats{}, nil, 0
+	d.handler = h
+	d.stats, d.aborted = Stats{}, nil
 	defer d.release()
+	err := d.decodeStored(data)
+	return d.stats, err
+}
 
-	if reason := d.src.open(data, d.limits); reason != (Reason{}) {
-		err := d.faultStored(reason)
-		return d.stats, err
+// decodeStored decodes what is stored as one record.
+func (d *Decoder) decodeStored(data []byte) error {
+	d.userRecord = 0
+	packed, err := aggregate.Open(data)
+	if err != nil {
+		return d.decodeSingle(data, err)
 	}
+	if packed.Len() == 0 {
+		return d.faultWhole(data, ReasonEmptyRecord)
+	}
+	for i, userData := range packed.UserRecords() {
+		d.userRecord = i + 1
+		if _, err = aggregate.Open(userData); err != nil {
+			err = d.decodeSingle(userData, err)
+		} else {
+			err = d.faultWhole(userData, ReasonAggregateNested)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decodeSingle decodes data that is no aggregate, for the reason that
+// [aggregate.Open] gave.
+func (d *Decoder) decodeSingle(data []byte, why error) error {
+	switch {
+	case errors.Is(why, aggregate.ErrChecksum):
+		return d.faultWhole(data, ReasonAggregateChecksum)
+	case errors.Is(why, aggregate.ErrMalformed):
+		return d.faultWhole(data, ReasonAggregateMalformed)
+	}
+	return d.decodeRecord(data)
+}
+
+// decodeRecord decodes the data of a record or of a user record.
+func (d *Decoder) decodeRecord(data []byte) error {
+	d.data, d.current = data, 0
+	if reason := d.src.open(data, d.limits); reason != (Reason{}) {
+		return d.faultStored(reason)
+	}
+	before := d.stats.Envelopes + d.stats.Faults
 	d.values.Reset(&d.src, decodeOptions)
 	err := d.decodeValues()
 	if err != nil && d.aborted == nil {
 		err = d.faultStored(d.reasonFor(err))
 	}
-	if err == nil && d.stats.Envelopes == 0 && d.stats.Faults == 0 {
+	if err == nil && d.stats.Envelopes+d.stats.Faults == before {
 		err = d.faultStored(ReasonEmptyRecord)
 	}
-	d.stats.InflatedBytes = d.src.read
-	return d.stats, err
+	d.stats.InflatedBytes += d.src.read
+	return err
 }
 
 // release lets go of the caller's memory and of outsized buffers.
@@ -288,7 +335,7 @@ func (d *Decoder) decodeEvents(dec *jsontext.Decoder, base int64) error {
 // Logs does not write are ignored.
 func (d *Decoder) decodeEvent(dec *jsontext.Decoder) error {
 	ev := &d.event
-	ev.reset(&d.header.Header, d.current)
+	ev.reset(&d.header.Header, d.userRecord, d.current)
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
@@ -352,7 +399,14 @@ func (d *Decoder) faultStored(reason Reason) error {
 	return d.fault(Fault{Reason: reason, Offset: d.current, Data: d.data, Stored: true})
 }
 
+// faultWhole reports data of which nothing was decoded.
+func (d *Decoder) faultWhole(data []byte, reason Reason) error {
+	d.data, d.current = data, 0
+	return d.faultStored(reason)
+}
+
 func (d *Decoder) fault(f Fault) error {
+	f.UserRecord = d.userRecord
 	d.stats.Faults++
 	d.stats.FaultyEvents += f.Events
 	return d.abortOn(d.handler.HandleFault(f))

@@ -239,7 +239,7 @@ func TestDecodeFaults(t *testing.T) {
 		"gzip of nothing": {compress(t, ""), ReasonEmptyRecord, 0, "", 0, nil},
 		"text":            {[]byte("GET / 200"), ReasonUnknownEncoding, 0, "", 0, nil},
 		"binary":          {[]byte{0, 1, 2, 3}, ReasonUnknownEncoding, 0, "", 0, nil},
-		"aggregated":      {[]byte("\xf3\x89\x9a\xc2\x0a\x01"), ReasonKPLAggregate, 0, "", 0, nil},
+		"aggregate":       {[]byte("\xf3\x89\x9a\xc2\x0a\x01"), ReasonAggregateChecksum, 0, "", 0, nil},
 		"gzip header":     {[]byte{0x1f, 0x8b, 0x08}, ReasonCorruptCompression, 0, "", 0, nil},
 		"gzip cut off":    {gz[:len(compress(t, before))+12], ReasonCorruptCompression, n, "", 0, lines("a", "1")},
 		"gzip checksum":   {badChecksum, ReasonCorruptCompression, n + int64(len(after)), "", 0, append(lines("a", "1"), lines("z", "9")...)},

@@ -8,6 +8,11 @@
 // stands and why it could not be read. A fault never costs the values before
 // it, nor, where the JSON allows finding them, the values after it.
 //
+// A record in which the Kinesis Producer Library has packed several, as happens
+// where somebody forwards what CloudWatch Logs has written, is taken apart by
+// package aggregate, and each user record is decoded as if it were a record of its
+// own, its limits included. That goes one level deep.
+//
 // Decoding streams: memory is bounded by the largest single log event, not by
 // what a record inflates to. The one exception is an envelope that cannot be
 // judged before its end, because its header follows its events or is unusable;

@@ -47,13 +47,17 @@ type Event struct {
 	Account, Region []byte
 	// OnlySystemFields tells that ExtractedFields has no others than these.
 	OnlySystemFields bool
-	// Offset is where the event begins, in bytes of the inflated record.
+	// UserRecord says which user record of an aggregate the event is from,
+	// counting from 1; 0 for a record that is none.
+	UserRecord int
+	// Offset is where the event begins, in bytes of the inflated record or user
+	// record.
 	Offset int64
 
 	timestamp []byte // raw
 }
 
-func (e *Event) reset(h *Header, offset int64) {
+func (e *Event) reset(h *Header, userRecord int, offset int64) {
 	e.Header = h
 	e.ID = e.ID[:0]
 	e.Millis, e.HasTime, e.Seconds = 0, false, false
@@ -61,7 +65,7 @@ func (e *Event) reset(h *Header, offset int64) {
 	e.ExtractedFields = e.ExtractedFields[:0]
 	e.Account, e.Region = e.Account[:0], e.Region[:0]
 	e.OnlySystemFields = false
-	e.Offset = offset
+	e.UserRecord, e.Offset = userRecord, offset
 	e.timestamp = e.timestamp[:0]
 }
 

@@ -16,8 +16,12 @@ var (
 		"the record holds no data"}
 	ReasonUnknownEncoding = Reason{"unknown_encoding",
 		"the record is neither gzip nor zlib nor JSON"}
-	ReasonKPLAggregate = Reason{"kpl_aggregate",
-		"the record was aggregated by the Kinesis Producer Library: another producer writes to this stream"}
+	ReasonAggregateChecksum = Reason{"aggregate_checksum",
+		"the record begins like an aggregate of the Kinesis Producer Library and has another checksum: it is damaged, or something else"}
+	ReasonAggregateMalformed = Reason{"aggregate_malformed",
+		"the record is an aggregate of the Kinesis Producer Library whose message cannot be read: its producer made it so"}
+	ReasonAggregateNested = Reason{"aggregate_nested",
+		"the user record is an aggregate itself"}
 	ReasonCorruptCompression = Reason{"corrupt_compression",
 		"the compressed data is damaged or cut off"}
 	ReasonInflatedLimit = Reason{"inflated_limit",
@@ -47,14 +51,19 @@ var (
 // Fault is a part of a record that could not be decoded.
 type Fault struct {
 	Reason Reason
-	// Offset is where the part begins, in bytes of the inflated record.
+	// UserRecord says which user record of an aggregate the part is of, counting
+	// from 1; 0 for a record that is none, or an aggregate as a whole.
+	UserRecord int
+	// Offset is where the part begins, in bytes of the inflated record or user
+	// record.
 	Offset int64
 	// Data is the part, in a form the decoder accepts as a record's data: a
 	// value of the record, a single log event in an envelope of its own, or
 	// the record as stored. It is valid only during the call.
 	Data []byte
-	// Stored tells that Data is the whole record as stored, because the part
-	// could not be cut out of it. What stands before Offset was decoded.
+	// Stored tells that Data is the whole record or user record as stored,
+	// because the part could not be cut out of it. What stands before Offset was
+	// decoded.
 	Stored bool
 	// Events counts the log events in the part, as far as they could be told
 	// apart.

@@ -10,6 +10,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/log-event-pipeline/logpipe/internal/kinesis/aggregate"
+	"github.com/log-event-pipeline/logpipe/internal/kinesis/aggregate/aggregatetest"
 )
 
 // FuzzDecode feeds anything as a record's data and holds the decoder to its
@@ -27,6 +30,8 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 		f.Add(compress(f, seed))
+		f.Add(aggregatetest.Pack([]byte(seed), compress(f, seed)))
+		f.Add(aggregatetest.Seal([]byte(seed)))
 	}
 	f.Fuzz(func(t *testing.T, stored []byte) {
 		c := new(collector)
@@ -35,6 +40,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatalf("data caused an error: %v", err)
 		}
+		checkPacked(t, d, stored, c, stats)
 		faulty := 0
 		for _, fault := range c.faults {
 			faulty += fault.Events
@@ -58,10 +64,43 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// checkPacked packs the record into an aggregate, between neighbours: they must not
+// suffer, and it must be decoded as it was alone. Only how far a broken record was
+// read ahead, and so which of two faults in it is met first, depends on the size that
+// the decoder's buffer has by then.
+func checkPacked(t *testing.T, d *Decoder, stored []byte, alone *collector, stats Stats) {
+	t.Helper()
+	packed := new(collector)
+	packedStats, err := d.Decode(aggregatetest.Pack([]byte(data("a", "1")), stored, []byte(data("z", "9"))), packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, faults := alone.events, alone.faults
+	if _, err := aggregate.Open(stored); err == nil {
+		events, faults = nil, []Fault{{Reason: ReasonAggregateNested, Data: stored, Stored: true}}
+	} else if want := stats.InflatedBytes + int64(2*len(data("a", "1"))); packedStats.InflatedBytes != want && len(faults) == 0 {
+		t.Fatalf("%d inflated bytes in an aggregate, want %d", packedStats.InflatedBytes, want)
+	}
+	if want := slices.Concat(lines("a", "1"), events, lines("z", "9")); !slices.Equal(packed.events, want) {
+		t.Fatalf("in an aggregate %q, want %q", packed.events, want)
+	}
+	if !slices.EqualFunc(packed.faults, faults, func(p, a Fault) bool {
+		return p.UserRecord == 2 && (p.Reason == a.Reason || a.Stored) && p.Offset == a.Offset && p.Stored == a.Stored && p.Events == a.Events && bytes.Equal(p.Data, a.Data)
+	}) {
+		t.Fatalf("in an aggregate %+v, want %+v", packed.faults, faults)
+	}
+}
+
 func checkFault(t *testing.T, fault Fault, stored []byte) {
 	t.Helper()
 	if fault.Reason.Code == "" || fault.Reason.Text == "" || fault.Offset < 0 {
 		t.Fatalf("incomplete fault %+v", fault)
+	}
+	if fault.Stored && fault.UserRecord > 0 {
+		if !bytes.Contains(stored, fault.Data) {
+			t.Fatal("the user record as stored is no part of what was given")
+		}
+		return
 	}
 	if fault.Stored {
 		if !bytes.Equal(fault.Data, stored) {

@@ -18,11 +18,11 @@ var (
 	errRatioLimit    = errors.New("inflation ratio limit reached")
 
 	gzipMagic = []byte{0x1f, 0x8b}
-	kplMagic  = []byte{0xf3, 0x89, 0x9a, 0xc2}
 )
 
-// source reads the inflated bytes of one record. It enforces the limits, keeps
-// the error that ended the data, and records what it hands out while asked to.
+// source reads the inflated bytes of one record, or of one user record of an
+// aggregate. It enforces the limits, keeps the error that ended the data, and
+// records what it hands out while asked to.
 type source struct {
 	compressed bytes.Reader
 	gzip       *gzip.Reader
@@ -63,8 +63,6 @@ func (s *source) open(data []byte, limits Limits) Reason {
 	case trimmed[0] == '{':
 		s.reader = &s.compressed
 		return Reason{}
-	case bytes.HasPrefix(data, kplMagic):
-		return ReasonKPLAggregate
 	default:
 		return ReasonUnknownEncoding
 	}
