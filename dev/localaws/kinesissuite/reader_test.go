@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/log-event-pipeline/logpipe/dev/localaws"
@@ -29,13 +30,11 @@ func newStream(t *testing.T, shards int32, cfg localaws.Config) kinesissuite.Tar
 	target := localAWS(cfg)(t)
 	_, err := target.Client.CreateStream(t.Context(), &awskinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: &shards})
 	require.NoError(t, err)
-	for {
+	require.Eventually(t, func() bool {
 		sum, err := target.Client.DescribeStreamSummary(t.Context(), &awskinesis.DescribeStreamSummaryInput{StreamName: aws.String(streamName)})
-		require.NoError(t, err)
-		if sum.StreamDescriptionSummary.StreamStatus == "ACTIVE" {
-			return target
-		}
-	}
+		return err == nil && sum.StreamDescriptionSummary.StreamStatus == types.StreamStatusActive
+	}, 10*time.Second, 5*time.Millisecond)
+	return target
 }
 
 func put(ctx context.Context, target kinesissuite.Target, data []byte) error {
