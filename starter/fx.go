@@ -15,15 +15,15 @@ import (
 )
 
 // Module runs a Starter in an fx application that provides the settings, the
-// logger, Temporal, AWS and the stage.
+// logger, a meter, Temporal, AWS and the stage.
 var Module = fx.Module("starter",
-	fx.Provide(provide),
+	fx.Provide(provide, NewMetrics),
 	fx.Invoke(func(lc fx.Lifecycle, s *Starter) {
 		lc.Append(fx.StartStopHook(s.Start, s.Stop))
 	}),
 )
 
-func provide(cfg config.Config, temporal client.Client, namespace connect.Namespace, awsConfig aws.Config, st *stage.Stage, logger *slog.Logger, shutdown fx.Shutdowner) *Starter {
+func provide(cfg config.Config, temporal client.Client, namespace connect.Namespace, awsConfig aws.Config, st *stage.Stage, metrics *Metrics, logger *slog.Logger, shutdown fx.Shutdowner) *Starter {
 	return New(Dependencies{
 		Config:    cfg,
 		Temporal:  temporal,
@@ -31,8 +31,9 @@ func provide(cfg config.Config, temporal client.Client, namespace connect.Namesp
 		Kinesis: awskinesis.NewFromConfig(awsConfig, func(o *awskinesis.Options) {
 			o.HTTPClient = kinesis.HTTPClient(awsConfig.HTTPClient)
 		}),
-		Stage:  st,
-		Logger: logger,
+		Stage:   st,
+		Metrics: metrics,
+		Logger:  logger,
 		OnFatal: func(err error) {
 			logger.Error("starter cannot go on", "error", err)
 			_ = shutdown.Shutdown(fx.ExitCode(1)) // fails only where shutdown has begun

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -282,7 +284,7 @@ func TestModule(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, fx.ValidateApp(
 		fx.Supply(settings(), aws.Config{}, slog.New(slog.DiscardHandler), (*stage.Stage)(nil), connect.Namespace("default")),
-		fx.Provide(func() client.Client { return nil }),
+		fx.Provide(func() client.Client { return nil }, func() metric.Meter { return noop.Meter{} }),
 		starter.Module,
 	))
 	require.ErrorContains(t, fx.ValidateApp(fx.Supply(settings()), starter.Module), "missing", "the rest is what a process provides")

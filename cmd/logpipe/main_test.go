@@ -125,6 +125,9 @@ func TestFailure(t *testing.T) { //nolint:paralleltest // it sets the environmen
 	temporal := frontendtest.Start(t, "default")
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
 	reachable := func(changes environment) environment {
 		changes["TEMPORAL_ADDRESS"] = temporal.Address
 		return changes
@@ -144,7 +147,11 @@ func TestFailure(t *testing.T) { //nolint:paralleltest // it sets the environmen
 		"recover without Temporal":      {nil, "recover", []string{"connect to Temporal at 127.0.0.1:", "connection refused", "TEMPORAL_ADDRESS"}},
 		"recover without a stage":       {reachable(environment{"LOGPIPE_STAGE_URL": "file://" + filepath.ToSlash(file)}), "recover", []string{"stage", "LOGPIPE_STAGE_URL"}},
 		"recover from nothing":          {reachable(environment{}), "recover", []string{"nothing to recover", "LOGPIPE_PIPELINE", "LOGPIPE_STAGE_URL"}},
-		"stage that is no directory":    {reachable(environment{"LOGPIPE_STAGE_URL": "file://" + filepath.ToSlash(file)}), "worker", []string{"stage", "LOGPIPE_STAGE_URL"}},
+		"address of metrics taken": {reachable(environment{"LOGPIPE_METRICS_LISTEN": taken.Addr().String()}), "starter",
+			[]string{"metrics", taken.Addr().String(), "address already in use", "LOGPIPE_METRICS_LISTEN"}},
+		"address of metrics elsewhere": {reachable(environment{"LOGPIPE_METRICS_LISTEN": "192.0.2.1:9464"}), "worker",
+			[]string{"metrics", "192.0.2.1:9464", "LOGPIPE_METRICS_LISTEN"}},
+		"stage that is no directory": {reachable(environment{"LOGPIPE_STAGE_URL": "file://" + filepath.ToSlash(file)}), "worker", []string{"stage", "LOGPIPE_STAGE_URL"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := logpipe(t, c.changes, c.command)
@@ -160,7 +167,7 @@ func TestFailure(t *testing.T) { //nolint:paralleltest // it sets the environmen
 
 func TestHelp(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
 	for name, args := range map[string][]string{
-		"no command": nil, "--help": {"--help"}, "help": {"help"}, "starter --help": {"starter", "--help"}, "worker -h": {"worker", "-h"}, "recover --help": {"recover", "--help"},
+		"no command": {}, "--help": {"--help"}, "help": {"help"}, "starter --help": {"starter", "--help"}, "worker -h": {"worker", "-h"}, "recover --help": {"recover", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Without any setting: help is what somebody asks for who has none yet.
@@ -183,7 +190,7 @@ func TestProcesses(t *testing.T) {
 	for name, module := range map[string]fx.Option{"starter": starter.Module, "worker": worker.Module} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.NoError(t, fx.ValidateApp(process(t.Context(), config.Default(), slog.New(slog.DiscardHandler)), module))
+			require.NoError(t, fx.ValidateApp(process(t.Context(), config.RoleNone, config.Default(), slog.New(slog.DiscardHandler)), module))
 		})
 	}
 }

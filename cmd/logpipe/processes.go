@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/dig"
 	"go.uber.org/fx"
@@ -80,7 +81,11 @@ func runProcess(cmd *cobra.Command, role config.Role, logs io.Writer, module fx.
 	// From here on a signal has to find somebody who stops what has been started.
 	ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer release()
-	if err := serve(ctx, cfg, telemetry.NewLogger(logs, cfg.LogLevel), module); err != nil {
+	logger := telemetry.NewLogger(logs, cfg.LogLevel)
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		logger.Warn("metrics are incomplete", "error", err)
+	}))
+	if err := serve(ctx, role, cfg, logger, module); err != nil {
 		return &processError{err}
 	}
 	return nil
@@ -96,10 +101,10 @@ func loadConfig(cmd *cobra.Command, role config.Role) (config.Config, error) {
 }
 
 // serve runs a process until ctx ends or it fails for good.
-func serve(ctx context.Context, cfg config.Config, logger *slog.Logger, module fx.Option) error {
+func serve(ctx context.Context, role config.Role, cfg config.Config, logger *slog.Logger, module fx.Option) error {
 	startCtx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	app := fx.New(process(startCtx, cfg, logger), module)
+	app := fx.New(process(startCtx, role, cfg, logger), module)
 	err := app.Start(context.WithoutCancel(ctx)) // the hooks obey startCtx
 	if err != nil && ctx.Err() != nil {
 		return errInterrupted
@@ -146,7 +151,7 @@ func (l startHooks) Append(hook fx.Hook) {
 
 // process is what both processes are built on. ctx bounds the start: the first
 // contact with what they need, and their start hooks.
-func process(ctx context.Context, cfg config.Config, logger *slog.Logger) fx.Option {
+func process(ctx context.Context, role config.Role, cfg config.Config, logger *slog.Logger) fx.Option {
 	return fx.Options(
 		fx.NopLogger,
 		fx.StopTimeout(stopTimeout),
@@ -162,8 +167,18 @@ func process(ctx context.Context, cfg config.Config, logger *slog.Logger) fx.Opt
 				}
 				return s, err
 			},
-			func(lc fx.Lifecycle) (client.Client, error) {
-				c, err := connect.Temporal(ctx, logger)
+			func(lc fx.Lifecycle) (*telemetry.Metrics, error) {
+				m, err := telemetry.NewMetrics(telemetry.MetricsOptions{
+					Listen: cfg.MetricsListen, Pipeline: cfg.Pipeline, Role: role.String(), Logger: logger,
+				})
+				if err == nil {
+					lc.Append(fx.StartStopHook(m.Start, m.Stop))
+				}
+				return m, err
+			},
+			(*telemetry.Metrics).Meter,
+			func(lc fx.Lifecycle, metrics *telemetry.Metrics) (client.Client, error) {
+				c, err := connect.Temporal(ctx, logger, metrics.Temporal())
 				if err == nil {
 					lc.Append(fx.StopHook(c.Close))
 				}

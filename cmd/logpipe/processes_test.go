@@ -85,7 +85,7 @@ func TestServe(t *testing.T) {
 					return c.second(ctx, interrupt, func() { _ = shutdown.Shutdown(fx.ExitCode(1)) })
 				}})
 			})
-			err := serve(ctx, config.Default(), slog.New(slog.DiscardHandler), module)
+			err := serve(ctx, config.RoleNone, config.Default(), slog.New(slog.DiscardHandler), module)
 			require.ErrorContains(t, err, c.err)
 			require.Equal(t, c.stops, stops)
 		})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
 
 	"github.com/log-event-pipeline/logpipe/internal/config"
 	"github.com/log-event-pipeline/logpipe/internal/connect"
@@ -67,7 +68,7 @@ func recoverPipeline(ctx context.Context, cfg config.Config, dryRun bool, out, l
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	temporal, err := connect.Temporal(ctx, logger)
+	temporal, err := connect.Temporal(ctx, logger, client.MetricsNopHandler)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/dig"
 	"go.uber.org/fx"
@@ -222,7 +224,10 @@ func (s *stack) startPipeline(ctx context.Context) error {
 		fx.NopLogger,
 		fx.StopTimeout(stopTimeout),
 		fx.Supply(cfg, s.logger, s.awsSDK, st, connect.Namespace(client.DefaultNamespace)),
-		fx.Provide(func() client.Client { return s.client }),
+		fx.Provide(
+			func() client.Client { return s.client },
+			func() metric.Meter { return noop.Meter{} },
+		),
 		worker.Module,
 		starter.Module,
 	)

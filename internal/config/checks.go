@@ -3,8 +3,11 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -20,6 +23,8 @@ var (
 	parameterPattern    = regexp.MustCompile(`^(/[a-zA-Z0-9_.-]+)+$|^[a-zA-Z0-9_.-]+$`)
 	parameterARNPattern = regexp.MustCompile(`^arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:parameter/[a-zA-Z0-9_./-]+$`)
 	selectorPattern     = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,100}$`)
+
+	hostPattern = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?$`)
 
 	// A scope token of RFC 6749, section 3.3, and the spaces between them.
 	scopePattern = regexp.MustCompile(`^[\x20\x21\x23-\x5B\x5D-\x7E]*$`)
@@ -181,6 +186,23 @@ func checkClientID(id string) error {
 func checkScope(scope string) error {
 	if !scopePattern.MatchString(scope) {
 		return errors.New(`is no list of scopes: use visible ASCII characters other than " and \, with spaces between scopes`)
+	}
+	return nil
+}
+
+func checkListenAddress(address string) error {
+	if address == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return errors.New("is no address to listen on: write HOST:PORT such as 127.0.0.1:9464, or :9464 for all addresses of the machine")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return errors.New("has no port that is a number from 0 to 65535: write HOST:PORT such as 127.0.0.1:9464")
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && !hostPattern.MatchString(host) {
+		return errors.New("has no host that is a name or an address: write HOST:PORT such as 127.0.0.1:9464")
 	}
 	return nil
 }

@@ -93,6 +93,8 @@ type Config struct {
 
 	// LogLevel is the least severe level that is logged.
 	LogLevel slog.Level
+	// MetricsListen is the address to serve metrics on, empty for none.
+	MetricsListen string
 
 	// origins tells where a setting was given, for the sake of error messages.
 	origins map[string]origin

@@ -138,6 +138,7 @@ func TestLoadEverySetting(t *testing.T) {
 		"on_gap":                  "fail",
 		"worker_activities":       "12",
 		"log_level":               "warn",
+		"metrics_listen":          ":9464",
 	}
 	want := Config{
 		Pipeline:              "orders-2",
@@ -167,6 +168,7 @@ func TestLoadEverySetting(t *testing.T) {
 		OnGap:                 OnGapFail,
 		WorkerActivities:      12,
 		LogLevel:              slog.LevelWarn,
+		MetricsListen:         ":9464",
 	}
 
 	var content strings.Builder

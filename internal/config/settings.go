@@ -246,4 +246,8 @@ var settings = []setting{
 		Key:     "log_level",
 		Meaning: "Least severe level to log: `debug`, `info`, `warn` or `error`.",
 	}),
+	define(func(c *Config) *string { return &c.MetricsListen }, checkListenAddress, Setting{
+		Key:     "metrics_listen",
+		Meaning: "Where to serve metrics for Prometheus under `/metrics`: `127.0.0.1:9464`, or `:9464` for all addresses of the machine; not at all if empty.",
+	}),
 }

@@ -167,6 +167,20 @@ func TestValidateValues(t *testing.T) {
 		{"worker_activities", "-1", "use 0 to 10000"},
 		{"log_level", "DEBUG", ""},
 		{"log_level", "info+1", "is no log level"},
+		{"metrics_listen", "", ""},
+		{"metrics_listen", "127.0.0.1:9464", ""},
+		{"metrics_listen", "[::1]:9464", ""},
+		{"metrics_listen", "localhost:0", ""},
+		{"metrics_listen", "9464", "is no address to listen on"},
+		{"metrics_listen", "127.0.0.1", "is no address to listen on"},
+		{"metrics_listen", "::1:9464", "is no address to listen on"},
+		{"metrics_listen", "http://127.0.0.1:9464", "is no address to listen on"},
+		{"metrics_listen", "127.0.0.1:", "has no port"},
+		{"metrics_listen", "127.0.0.1:http", "has no port"},
+		{"metrics_listen", "127.0.0.1:65536", "has no port"},
+		{"metrics_listen", "127.0.0.1:-1", "has no port"},
+		{"metrics_listen", "10.0.0.0/8:9464", "has no host"},
+		{"metrics_listen", "a b:9464", "has no host"},
 	}
 	for _, test := range tests {
 		t.Run(test.key+"="+test.value, func(t *testing.T) {

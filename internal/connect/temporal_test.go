@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"github.com/log-event-pipeline/logpipe/internal/connect"
 	"github.com/log-event-pipeline/logpipe/internal/connect/frontendtest"
@@ -30,7 +31,7 @@ func isolateTemporal(t *testing.T) {
 // temporalError connects and returns the one line of the failure.
 func temporalError(ctx context.Context, t *testing.T) string {
 	t.Helper()
-	c, err := connect.Temporal(ctx, slog.New(slog.DiscardHandler))
+	c, err := connect.Temporal(ctx, slog.New(slog.DiscardHandler), client.MetricsNopHandler)
 	require.Error(t, err)
 	require.Nil(t, c)
 	require.NotContains(t, err.Error(), "\n")
@@ -43,7 +44,7 @@ func TestTemporal(t *testing.T) {
 	t.Setenv("TEMPORAL_ADDRESS", server.Address)
 	t.Setenv("TEMPORAL_NAMESPACE", "logs")
 	for range 2 {
-		c, err := connect.Temporal(t.Context(), slog.New(slog.DiscardHandler))
+		c, err := connect.Temporal(t.Context(), slog.New(slog.DiscardHandler), client.MetricsNopHandler)
 		require.NoError(t, err)
 		c.Close()
 		require.Equal(t, visibility.Types(), server.Attributes())
