@@ -138,7 +138,7 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 
 // poll reads and cuts until the lease is over.
 func (l *lease) poll(ctx, reading context.Context) (workflows.PollShardResult, error) {
-	reader := l.Read(l.in.ShardID, l.from())
+	reader := l.Metrics.Reader(l.Read(l.in.ShardID, l.from()))
 	// The leases of a process begin together, and should not end together.
 	until := time.Now().Add(l.Options.Lease - rand.N(l.Options.Lease/leaseSpread+1))
 	var trouble time.Time // since when Kinesis does not answer

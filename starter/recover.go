@@ -24,6 +24,7 @@ import (
 // RecoveryStage is a stage that can be read, too; *stage.Stage is one.
 type RecoveryStage interface {
 	marker.Stage
+	Keys(ctx context.Context, prefix string) ([]string, error)
 	Reader(ctx context.Context, key string) (io.ReadCloser, error)
 }
 

@@ -3,6 +3,7 @@ package starter
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,13 +68,19 @@ func TestStreamErrorsHaveTheirRules(t *testing.T) {
 }
 
 // ceiling lets some windows be opened, then none until it is raised.
-type ceiling struct{ left int }
+type ceiling struct{ left atomic.Int64 }
+
+func withLeft(n int64) *ceiling {
+	c := &ceiling{}
+	c.left.Store(n)
+	return c
+}
 
 func (c *ceiling) Take(context.Context) bool {
-	if c.left == 0 {
+	if c.left.Add(-1) < 0 {
+		c.left.Add(1)
 		return false
 	}
-	c.left--
 	return true
 }
 func (c *ceiling) Open() int64 { return 7 }
@@ -82,8 +89,8 @@ func (c *ceiling) Most() int64 { return 7 }
 func TestLeasePausesBelowTheCeiling(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		top := &ceiling{left: 1}
-		time.AfterFunc(time.Minute, func() { top.left = 2 })
+		top := withLeft(1)
+		time.AfterFunc(time.Minute, func() { top.left.Store(2) })
 		c, s := &chainOf{}, &script{batches: []kinesis.Batch{behind(someBatch(1, 6)), atEnd(someBatch(7, 9))}}
 		begin := time.Now()
 		run := runLease(t.Context(), s, c, nil, func(l *lease) { l.Ceiling = top })
@@ -98,14 +105,14 @@ func TestLeasePausesBelowTheCeiling(t *testing.T) {
 		var stopped time.Time
 		time.AfterFunc(90*time.Second+time.Millisecond, func() { stopped = time.Now(); close(stop) })
 		c, s = &chainOf{}, &script{batches: []kinesis.Batch{behind(someBatch(1, 6)), behind(someBatch(7, 9))}}
-		run = runLease(t.Context(), s, c, stop, func(l *lease) { l.Ceiling = &ceiling{left: 1} })
+		run = runLease(t.Context(), s, c, stop, func(l *lease) { l.Ceiling = withLeft(1) })
 		require.NoError(t, run.err)
 		require.Equal(t, []string{"1-4 bytes"}, c.opened)
 		require.Equal(t, window.SequenceNumber("4"), run.result.Checkpoint)
 		require.Zero(t, time.Since(stopped))
 
 		// A long pause gives the shard and its memory back.
-		run = runLease(t.Context(), &script{batches: []kinesis.Batch{behind(someBatch(1, 6))}}, c, nil, func(l *lease) { l.Ceiling = &ceiling{} })
+		run = runLease(t.Context(), &script{batches: []kinesis.Batch{behind(someBatch(1, 6))}}, c, nil, func(l *lease) { l.Ceiling = withLeft(0) })
 		require.NoError(t, run.err)
 		require.Equal(t, endedByPause, run.result.Ended)
 		require.True(t, run.memory.TryAcquire(largestAnswer), "the memory was given back")

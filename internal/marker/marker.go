@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ type Stage interface {
 	Put(ctx context.Context, key string, body []byte) error
 	Get(ctx context.Context, key string) ([]byte, error)
 	Delete(ctx context.Context, key string) error
-	Keys(ctx context.Context, prefix string) ([]string, error)
+	List(ctx context.Context, prefix string) iter.Seq2[stage.Object, error]
 }
 
 // Store holds the markers of one pipeline.
@@ -127,12 +128,12 @@ func (s Store) Replace(ctx context.Context, m Marker) error {
 
 // All returns the markers of all shards, in the order of their keys.
 func (s Store) All(ctx context.Context) ([]Marker, error) {
-	keys, err := s.Stage.Keys(ctx, s.prefix())
-	if err != nil {
-		return nil, err
-	}
-	all := make([]Marker, 0, len(keys))
-	for _, key := range keys {
+	var all []Marker
+	for object, err := range s.Stage.List(ctx, s.prefix()) {
+		if err != nil {
+			return nil, err
+		}
+		key := object.Key
 		m, err := s.read(ctx, key)
 		if errors.Is(err, stage.ErrNotFound) {
 			continue // deleted since it was listed
@@ -150,8 +151,10 @@ func (s Store) All(ctx context.Context) ([]Marker, error) {
 
 // Any reports whether there is a marker, be it a damaged one.
 func (s Store) Any(ctx context.Context) (bool, error) {
-	keys, err := s.Stage.Keys(ctx, s.prefix())
-	return len(keys) > 0, err
+	for _, err := range s.Stage.List(ctx, s.prefix()) {
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // Delete deletes the marker of a shard that Kinesis has forgotten.
