@@ -59,6 +59,8 @@ type Options struct {
 	// patience is how long a run waits for events that are missing although nothing
 	// is on its way; 0 is defaultPatience.
 	patience time.Duration
+	// awsNow is the clock of the local AWS, that of the machine if nil.
+	awsNow func() time.Time
 }
 
 // Validate reports all that is wrong with the options, under the names of the flags

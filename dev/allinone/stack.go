@@ -122,6 +122,7 @@ func (s *stack) startAWS(ctx context.Context) error {
 	s.aws = localaws.New(localaws.Config{
 		AcceptOldEvents: len(s.options.Inputs) > 0,
 		OnForward:       s.produced.add,
+		Now:             s.options.awsNow,
 		Logger:          s.logger,
 	})
 	// The end of the context ends the traffic; what is on its way still needs AWS.
