@@ -19,6 +19,10 @@ func (s *Server) adminRoutes() *http.ServeMux {
 		}
 		writeJSON(w, http.StatusOK, map[string]int64{"undelivered": s.Undelivered()})
 	})
+	mux.HandleFunc("POST "+adminPath+"expire-iterators", func(w http.ResponseWriter, _ *http.Request) {
+		s.ExpireIterators()
+		w.WriteHeader(http.StatusNoContent)
+	})
 	mux.HandleFunc("GET "+adminPath+"faults", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, s.faults.List())
 	})

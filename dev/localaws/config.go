@@ -9,6 +9,7 @@ import (
 
 	"github.com/log-event-pipeline/logpipe/dev/localaws/internal/cwlogs"
 	"github.com/log-event-pipeline/logpipe/dev/localaws/internal/fault"
+	"github.com/log-event-pipeline/logpipe/dev/localaws/internal/kinesis"
 )
 
 // Defaults of Config.
@@ -27,6 +28,20 @@ type FaultDuration = fault.Duration
 
 // ForwardedEvent is one log event that PutLogEvents accepted and at least one subscription filter matched.
 type ForwardedEvent = cwlogs.Forwarded
+
+// StoredRecord is one record that a Kinesis stream took in.
+type StoredRecord = kinesis.Stored
+
+// Request is one request of a client, as far as an observer needs it. Fields that do not apply are empty.
+type Request struct {
+	Time      time.Time
+	Service   string // kinesis, ssm or logs
+	Operation string // as in the API, for example GetRecords
+	Stream    string // Kinesis stream name
+	Shard     string // Kinesis shard id, where the request names one
+	// Agent is the User-Agent, in which an AWS SDK says what AWS_SDK_UA_APP_ID is set to.
+	Agent string
+}
 
 // Config sets up a Server. The zero value is usable.
 type Config struct {
@@ -56,6 +71,14 @@ type Config struct {
 	// many filters match, before the event is delivered. It is called from requests, for one log stream at a time,
 	// and must neither block nor call the server. Nil calls nothing.
 	OnForward func(ForwardedEvent)
+
+	// OnStore is called for each record that a Kinesis stream took in, in the order of each shard, whether a client or
+	// a subscription put it. It must neither block nor call the server. Nil calls nothing.
+	OnStore func(StoredRecord)
+
+	// OnRequest is called for each request of a client when it arrives, before it is carried out or refused by a
+	// fault. It must not block. Nil calls nothing.
+	OnRequest func(Request)
 
 	// Logger receives what goes wrong inside, such as deliveries given up. slog.Default() when nil.
 	Logger *slog.Logger

@@ -11,6 +11,8 @@
 //	DELETE /_localaws/faults/{id}   ends one
 //	GET    /_localaws/health        answers 200
 //	POST   /_localaws/flush         answers when all subscriptions are delivered
+//	POST   /_localaws/expire-iterators
+//	                                ends all shard iterators, as if five minutes had passed
 //
 // One server is one account in one region. Where it decides what AWS leaves open, it takes the case that is harder
 // for a client; where it does not implement something, it says so in the error instead of pretending.

@@ -105,6 +105,12 @@ func (s *Server) serveTarget(w http.ResponseWriter, r *http.Request, codec wire.
 	if op.Target != nil {
 		target = op.Target(in)
 	}
+	if s.cfg.OnRequest != nil {
+		s.cfg.OnRequest(Request{
+			Time: s.cfg.Now(), Service: service, Operation: op.Name,
+			Stream: target.Stream, Shard: target.Shard, Agent: r.UserAgent(),
+		})
+	}
 	verdict := s.faults.Judge(service, op.Name, target)
 	ctx := r.Context()
 	if err := pause(ctx, verdict.Latency); err != nil {

@@ -53,7 +53,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, faults: &fault.Set{Now: cfg.Now}, sts: &sts.Service{Account: cfg.Account, Now: cfg.Now}}
 	s.kinesis = kinesis.New(kinesis.Config{
 		Region: cfg.Region, Account: cfg.Account, Now: cfg.Now, StateDelay: cfg.StateDelay, ShardLimit: cfg.ShardLimit,
-		Throttle: cfg.Throttle, RecordFault: s.faults.JudgeRecord,
+		Throttle: cfg.Throttle, RecordFault: s.faults.JudgeRecord, OnStore: cfg.OnStore,
 	})
 	s.logs = cwlogs.New(cwlogs.Config{
 		Region: cfg.Region, Account: cfg.Account, Now: cfg.Now, Sink: sink{s}, Logger: cfg.Logger,
@@ -104,6 +104,9 @@ func (s *Server) ClearFaults() { s.faults.Clear() }
 
 // Faults lists the rules with how often each applied.
 func (s *Server) Faults() []FaultRule { return s.faults.List() }
+
+// ExpireIterators ends every shard iterator given out so far, as if five minutes had passed.
+func (s *Server) ExpireIterators() { s.kinesis.ExpireIterators() }
 
 // Flush waits until every log event that subscriptions accepted so far is in Kinesis or given up. The error is the
 // context's.

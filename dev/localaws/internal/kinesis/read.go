@@ -69,7 +69,7 @@ func (s *Service) getRecords(ctx context.Context, in *getRecordsIn) (*getRecords
 		return nil, wire.Errorf("InvalidArgumentException", "Invalid ShardIterator.")
 	}
 	now := s.cfg.Now()
-	if it.expired(now) {
+	if s.expired(it, now) {
 		return nil, wire.Errorf("ExpiredIteratorException",
 			"Iterator expired. The iterator was created at time %s while right now it is %s which is further in the future than the tolerated delay of %d milliseconds.",
 			time.UnixMilli(it.issued).UTC().Format(iteratorTime), now.UTC().Format(iteratorTime), tokenLife.Milliseconds())

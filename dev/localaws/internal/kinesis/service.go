@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/log-event-pipeline/logpipe/dev/localaws/internal/limit"
@@ -17,7 +18,7 @@ import (
 // TargetPrefix is the service's name in X-Amz-Target.
 const TargetPrefix = "Kinesis_20131202"
 
-// Config is what the service needs to know. All fields but RecordFault are required.
+// Config is what the service needs to know. All fields but the functions RecordFault and OnStore are required.
 type Config struct {
 	Region, Account string
 	Now             func() time.Time
@@ -26,6 +27,16 @@ type Config struct {
 	Throttle        bool          // enforce the quotas of shards and ListShards
 	// RecordFault, if set, may refuse single records of PutRecords.
 	RecordFault func(stream, shard string) *wire.Error
+	// OnStore, if set, is called for each record that was stored, in the order of each shard.
+	OnStore func(Stored)
+}
+
+// Stored is a record that a shard holds.
+type Stored struct {
+	Stream         string
+	ShardID        string
+	SequenceNumber string
+	Arrival        time.Time // to the millisecond
 }
 
 // Service is the Kinesis endpoint. Its methods are safe for concurrent use.
@@ -40,6 +51,9 @@ type Service struct {
 	byNum   map[uint64]*stream
 	next    uint64
 	subs    subscriptions
+
+	// expireBefore ends the iterators that were given out before it, in milliseconds since the epoch.
+	expireBefore atomic.Int64
 }
 
 // New makes a service without streams.
@@ -54,6 +68,9 @@ func New(cfg Config) *Service {
 
 // Close ends the subscriptions that are open. Calling it twice is fine.
 func (s *Service) Close() { s.close() }
+
+// ExpireIterators ends every shard iterator given out so far, long before its time.
+func (s *Service) ExpireIterators() { s.expireBefore.Store(s.cfg.Now().UnixMilli()) }
 
 // streamRef is how requests name a stream.
 type streamRef struct {

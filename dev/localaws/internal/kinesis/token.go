@@ -65,8 +65,9 @@ func (s *Service) unsealIterator(token string) (iterator, error) {
 	}, nil
 }
 
-func (it iterator) expired(now time.Time) bool {
-	return now.UnixMilli()-it.issued > tokenLife.Milliseconds()
+// expired reports whether an iterator has outlived its time, or was ended by ExpireIterators.
+func (s *Service) expired(it iterator, now time.Time) bool {
+	return now.UnixMilli()-it.issued > tokenLife.Milliseconds() || it.issued < s.expireBefore.Load()
 }
 
 // streamNumber finds a stream by the number in a token; one that was deleted, or deleted and made anew, is not found.

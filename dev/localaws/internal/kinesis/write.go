@@ -3,6 +3,7 @@ package kinesis
 import (
 	"context"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/log-event-pipeline/logpipe/dev/localaws/internal/wire"
@@ -112,7 +113,12 @@ func (s *Service) put(st *stream, e *putEntry, k hashKey) (*shard, seqno, *wire.
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := s.cfg.Now()
-	return sh, sh.appendLocked(e.Data, e.PartitionKey, now, st.trimHorizonLocked(now)), nil
+	n := sh.appendLocked(e.Data, e.PartitionKey, now, st.trimHorizonLocked(now))
+	if s.cfg.OnStore != nil {
+		// Under the shard's lock, so that the calls have the order of the records.
+		s.cfg.OnStore(Stored{Stream: st.name, ShardID: sh.id, SequenceNumber: n.String(), Arrival: time.UnixMilli(sh.newest)})
+	}
+	return sh, n, nil
 }
 
 func (s *Service) putRecord(_ context.Context, in *putRecordIn) (*putRecordOut, error) {
