@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/spf13/cobra"
 
-	"github.com/log-event-pipeline/logpipe/dev/allinone"
 	"github.com/log-event-pipeline/logpipe/dev/localaws"
+	"github.com/log-event-pipeline/logpipe/dev/provision"
 )
 
 // awsCommand serves the local AWS alone, for processes that are pointed at it with AWS_ENDPOINT_URL.
@@ -67,8 +67,8 @@ Faults are injected at run time, for example a fifth of all reads failing for a 
 }
 
 // parseResources reads the flags --stream and --parameter.
-func parseResources(streams, parameters []string) (allinone.Resources, error) {
-	r := allinone.Resources{Streams: map[string]int{}, Parameters: map[string]string{}}
+func parseResources(streams, parameters []string) (provision.Resources, error) {
+	r := provision.Resources{Streams: map[string]int{}, Parameters: map[string]string{}}
 	var errs []error
 	for _, text := range streams {
 		name, count, given := strings.Cut(text, "=")

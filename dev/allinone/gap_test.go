@@ -45,7 +45,7 @@ func TestGap(t *testing.T) {
 			put := func() int {
 				require.NoError(t, r.traffic(t.Context()))
 				require.NoError(t, s.aws.Flush(t.Context()))
-				return s.produced.count()
+				return s.produced.Count()
 			}
 			before := put()
 			await(t, "the events before the gap", func() bool { return int(s.api.Stats().Distinct) == before })

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/log-event-pipeline/logpipe/dev/analytics"
+	"github.com/log-event-pipeline/logpipe/dev/ledger"
 )
 
 // Report is the reconciliation of a run: what CloudWatch Logs took in against what
@@ -39,31 +40,18 @@ type Report struct {
 func (r Report) OK() bool { return r.Lost == 0 && r.Duplicates == 0 && r.Strangers == 0 }
 
 // reconcile compares event by event.
-func reconcile(p *produced, api *analytics.Server, windows, parked int64) Report {
+func reconcile(produced *ledger.Events, api *analytics.Server, windows, parked int64) Report {
 	stats := api.Stats()
+	d := produced.Compare(api.Events())
 	r := Report{
+		Produced: d.Produced, Delivered: d.Delivered, Lost: d.Lost, Duplicates: d.Duplicates,
 		Windows: windows, Parked: parked, Batches: stats.Batches,
 		Retries: stats.Attempts - min(stats.Attempts, stats.Batches), TokenRequests: stats.TokenRequests,
-		Strangers: int(stats.Unidentified),
+		Strangers: d.Strangers + int(stats.Unidentified),
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r.Produced = len(p.events)
-	var fresh []time.Duration
-	for id, receipt := range api.Events() {
-		r.Duplicates += receipt.Count - 1
-		put, known := p.events[id]
-		if !known {
-			r.Strangers++
-			continue
-		}
-		r.Delivered++
-		fresh = append(fresh, receipt.First.Sub(put))
-	}
-	r.Lost = r.Produced - r.Delivered
-	slices.Sort(fresh)
-	r.FreshnessP50 = percentile(fresh, 50).Milliseconds()
-	r.FreshnessP99 = percentile(fresh, 99).Milliseconds()
+	slices.Sort(d.Fresh)
+	r.FreshnessP50 = percentile(d.Fresh, 50).Milliseconds()
+	r.FreshnessP99 = percentile(d.Fresh, 99).Milliseconds()
 	return r
 }
 

@@ -111,7 +111,7 @@ func (r *run) do(ctx context.Context) (Report, error) {
 				return Report{}, fmt.Errorf("forward the last log events to Kinesis: %w", err)
 			}
 			drain = r.newDrain()
-			fmt.Fprintf(r.out, "traffic has ended, %d events are on their way\n", r.produced.count()-int(r.api.Stats().Distinct))
+			fmt.Fprintf(r.out, "traffic has ended, %d events are on their way\n", r.produced.Count()-int(r.api.Stats().Distinct))
 		case <-summary.C:
 			r.summarise(watching)
 		case <-look.C:
@@ -165,7 +165,7 @@ func (r *run) summarise(ctx context.Context) {
 		r.logger.Warn("summary", "error", err)
 		return
 	}
-	produced := r.produced.count()
+	produced := r.produced.Count()
 	fmt.Fprintf(r.out, "%s  produced %d  delivered %d  on their way %d  open windows %d  requests %d  token requests %d\n",
 		time.Now().Format("15:04:05"), produced, stats.Distinct, produced-int(stats.Distinct), open, stats.Attempts, stats.TokenRequests)
 }
@@ -211,7 +211,7 @@ func (d *drain) done(ctx context.Context) (bool, error) {
 		d.activity, d.changed = now, time.Now()
 		return false, nil
 	}
-	if int(stats.Distinct) >= d.produced.count() {
+	if int(stats.Distinct) >= d.produced.Count() {
 		return true, nil
 	}
 	return time.Since(d.changed) > d.options.WindowMaxAge+cmp.Or(d.options.patience, defaultPatience), nil

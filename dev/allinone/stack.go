@@ -21,7 +21,9 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/log-event-pipeline/logpipe/dev/analytics"
+	"github.com/log-event-pipeline/logpipe/dev/ledger"
 	"github.com/log-event-pipeline/logpipe/dev/localaws"
+	"github.com/log-event-pipeline/logpipe/dev/provision"
 	"github.com/log-event-pipeline/logpipe/dev/temporal"
 	"github.com/log-event-pipeline/logpipe/dev/traffic"
 	"github.com/log-event-pipeline/logpipe/internal/config"
@@ -55,7 +57,7 @@ type stack struct {
 	options  Options
 	dir      string // stage and log
 	logger   *slog.Logger
-	produced *produced
+	produced *ledger.Events
 
 	aws      *localaws.Server
 	awsURL   string
@@ -72,7 +74,7 @@ type stack struct {
 // startServers starts everything but the pipeline and the traffic. On an error
 // nothing is left running.
 func startServers(ctx context.Context, o Options) (s *stack, err error) {
-	s = &stack{options: o, produced: newProduced()}
+	s = &stack{options: o, produced: ledger.NewEvents()}
 	for _, start := range []func(context.Context) error{
 		s.startLogs, s.startAWS, s.startAPI, s.startTemporal, s.makeResources,
 	} {
@@ -121,7 +123,7 @@ func (s *stack) startLogs(context.Context) error {
 func (s *stack) startAWS(ctx context.Context) error {
 	s.aws = localaws.New(localaws.Config{
 		AcceptOldEvents: len(s.options.Inputs) > 0,
-		OnForward:       s.produced.add,
+		OnForward:       s.produced.Add,
 		Now:             s.options.awsNow,
 		Logger:          s.logger,
 	})
@@ -181,7 +183,7 @@ func (s *stack) startTemporal(ctx context.Context) error {
 
 // makeResources makes what CloudFormation makes in an account.
 func (s *stack) makeResources(ctx context.Context) error {
-	err := Resources{
+	err := provision.Resources{
 		Streams:    map[string]int{stream: s.options.Shards},
 		Parameters: map[string]string{secretParameter: clientSecret},
 	}.Make(ctx, s.awsSDK)

@@ -1,4 +1,5 @@
-package allinone
+// Package provision makes what the pipeline expects to find in an AWS account.
+package provision
 
 import (
 	"context"

@@ -1,0 +1,74 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/log-event-pipeline/logpipe/dev/analytics"
+	"github.com/log-event-pipeline/logpipe/dev/localaws"
+)
+
+// Events knows every event that CloudWatch Logs has taken in and forwards, by the id
+// that it must arrive with. It is filled by the local AWS, so it does not depend on
+// anything the pipeline says of itself. It is safe for concurrent use.
+type Events struct {
+	mu  sync.Mutex
+	put map[analytics.ID]time.Time
+}
+
+// NewEvents makes an empty ledger.
+func NewEvents() *Events { return &Events{put: map[analytics.ID]time.Time{}} }
+
+// Add enters an event. It is a hook for [localaws.Config].
+func (l *Events) Add(e localaws.ForwardedEvent) {
+	id := EventID(e)
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.put[id] = now
+}
+
+// EventID is the id that the pipeline has to give an event.
+func EventID(e localaws.ForwardedEvent) analytics.ID {
+	return analytics.ID(sha256.Sum256([]byte(e.Owner + "\x00" + e.LogGroup + "\x00" + e.LogStream + "\x00" + e.ID)))
+}
+
+// Count is the number of events so far.
+func (l *Events) Count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.put)
+}
+
+// Delivery compares the events that were put with those that arrived.
+type Delivery struct {
+	Produced   int // put
+	Delivered  int // of these, arrived
+	Lost       int // of these, not arrived
+	Duplicates int // arrivals of an event after its first
+	Strangers  int // events that arrived and nobody put
+	// Fresh is how long each delivered event took, in no order.
+	Fresh []time.Duration
+}
+
+// Compare looks for every event among the receipts of the API, of which each event has
+// one, with the number of times that it was accepted.
+func (l *Events) Compare(receipts iter.Seq2[analytics.ID, analytics.Receipt]) Delivery {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := Delivery{Produced: len(l.put)}
+	for id, receipt := range receipts {
+		d.Duplicates += receipt.Count - 1
+		put, known := l.put[id]
+		if !known {
+			d.Strangers++
+			continue
+		}
+		d.Delivered++
+		d.Fresh = append(d.Fresh, receipt.First.Sub(put))
+	}
+	d.Lost = d.Produced - d.Delivered
+	return d
+}
