@@ -37,6 +37,11 @@ func (r *run) reconcile(ctx context.Context) (Report, error) {
 		UnexpectedExits: int(r.exits.Load()), UncleanStops: int(r.unclean.Load()),
 	}
 	report.inspect(partition, windows)
+	gaps, err := r.fleet.Gaps(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	report.Gaps, report.Findings = len(gaps), append(report.Findings, gaps...)
 	if report.StagedLeft, err = countFiles(r.fleet.Stage()); err != nil {
 		return Report{}, fmt.Errorf("look into the stage: %w", err)
 	}

@@ -37,6 +37,7 @@ type Report struct {
 	Strangers   int `json:"strangers"` // events at the API that nobody put
 	Parked      int `json:"parked"`    // windows that wait for an operator
 	Unfinished  int `json:"unfinished"`
+	Gaps        int `json:"gaps"` // ranges that readers have reported as missing
 	// Contradictions are windows whose id, memo, input and the records in Kinesis do not
 	// agree.
 	Contradictions int  `json:"contradictions"`
@@ -80,7 +81,7 @@ func (r Report) MarshalJSON() ([]byte, error) {
 // OK tells whether each record is in one window and each event arrived once.
 func (r Report) OK() bool {
 	return r.Drained && r.Lost == 0 && r.Twice == 0 && r.Duplicates == 0 &&
-		r.Strangers == 0 && r.Parked == 0 && r.Unfinished == 0 && r.Contradictions == 0
+		r.Strangers == 0 && r.Parked == 0 && r.Unfinished == 0 && r.Contradictions == 0 && r.Gaps == 0
 }
 
 // findingsShown bounds what is printed of what is wrong. The file has all of it.
@@ -103,6 +104,7 @@ func (r Report) Print(w io.Writer) {
 		row("strangers", r.Strangers, "events at the API that nobody put")
 		row("parked", r.Parked, "windows")
 		row("unfinished", r.Unfinished, "windows")
+		row("gaps", r.Gaps, "that readers have reported, although nothing was deleted")
 		row("contradictions", r.Contradictions, "windows whose id, memo, input and records do not agree")
 	}
 	row("kills", r.Kills, "SIGKILLs")

@@ -85,6 +85,7 @@ func TestReportIsOKOnlyWhereAllIsWell(t *testing.T) {
 		"parked":         func(r *Report) { r.Parked = 1 },
 		"unfinished":     func(r *Report) { r.Unfinished = 1 },
 		"contradictions": func(r *Report) { r.Contradictions = 1 },
+		"gaps":           func(r *Report) { r.Gaps = 1 },
 		"not drained":    func(r *Report) { r.Drained = false },
 	} {
 		r := good

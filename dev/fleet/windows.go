@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -41,26 +42,14 @@ const parallelReads = 4
 // Windows reads all windows back from Temporal: which there are from its visibility,
 // which is a little behind, and their ranges from the first event of their histories.
 func (f *Fleet) Windows(ctx context.Context) ([]Window, error) {
-	var found []*workflowpb.WorkflowExecutionInfo
-	request := &workflowservice.ListWorkflowExecutionsRequest{Query: windowsQuery, PageSize: 1000}
-	listed := map[string]bool{}
-	for {
-		page, err := f.Client.ListWorkflow(ctx, request)
-		if err != nil {
-			return nil, fmt.Errorf("list windows: %w", err)
-		}
-		for _, info := range page.GetExecutions() {
-			// The newest run of an id comes first; an older one has continued as it.
-			if id := info.GetExecution().GetWorkflowId(); !listed[id] {
-				listed[id] = true
-				found = append(found, info)
-			}
-		}
-		if len(page.GetNextPageToken()) == 0 {
-			break
-		}
-		request.NextPageToken = page.GetNextPageToken()
+	runs, err := f.list(ctx, windowsQuery)
+	if err != nil {
+		return nil, fmt.Errorf("list windows: %w", err)
 	}
+	// A window is its last run. An id that has two of them is two windows, which must not be.
+	found := slices.DeleteFunc(runs, func(run *workflowpb.WorkflowExecutionInfo) bool {
+		return run.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
+	})
 	windows := make([]Window, len(found))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelReads)
@@ -119,7 +108,7 @@ func (f *Fleet) window(ctx context.Context, info *workflowpb.WorkflowExecutionIn
 	}
 	w := Window{
 		Window: ledger.Window{
-			ID: id, ShardID: in.ShardID, First: in.FirstSequenceNumber, Last: in.LastSequenceNumber, Records: in.Records,
+			ID: id, RunID: info.GetExecution().GetRunId(), ShardID: in.ShardID, First: in.FirstSequenceNumber, Last: in.LastSequenceNumber, Records: in.Records,
 		},
 		Started: info.GetStartTime().AsTime(), FirstArrival: in.FirstArrival, ClosedBecause: in.ClosedBecause,
 		Status: info.GetStatus(), Contradiction: contradiction(info, in),

@@ -64,6 +64,12 @@ func of(shard string, first, last, count int) ledger.Window {
 	}
 }
 
+// again is another run under the same id.
+func again(w ledger.Window) ledger.Window {
+	w.RunID = "second"
+	return w
+}
+
 func run(shard string, first, last, count int) ledger.Run {
 	w := of(shard, first, last, count)
 	return ledger.Run{ShardID: shard, First: w.First, Last: w.Last, Records: count}
@@ -76,8 +82,10 @@ func TestDivide(t *testing.T) {
 		windows []ledger.Window
 		want    ledger.Partition
 	}{
-		"each in one":        {[]ledger.Window{of(shardA, 50, 90, 5), b, of(shardA, 10, 40, 4)}, ledger.Partition{Windows: 3}},
-		"listed twice":       {[]ledger.Window{of(shardA, 10, 90, 9), b, of(shardA, 10, 90, 9)}, ledger.Partition{Windows: 2}},
+		"each in one":  {[]ledger.Window{of(shardA, 50, 90, 5), b, of(shardA, 10, 40, 4)}, ledger.Partition{Windows: 3}},
+		"listed twice": {[]ledger.Window{of(shardA, 10, 90, 9), b, of(shardA, 10, 90, 9)}, ledger.Partition{Windows: 2}},
+		"accepted twice": {[]ledger.Window{of(shardA, 10, 90, 9), b, again(of(shardA, 10, 20, 2))},
+			ledger.Partition{Windows: 3, Twice: []ledger.Run{run(shardA, 10, 20, 2)}}},
 		"no window at all":   {nil, ledger.Partition{Missing: []ledger.Run{run(shardA, 10, 90, 9), run(shardB, 100, 100, 1)}}},
 		"missing at the end": {[]ledger.Window{of(shardA, 10, 70, 7), b}, ledger.Partition{Windows: 2, Missing: []ledger.Run{run(shardA, 80, 90, 2)}}},
 		"missing between": {[]ledger.Window{of(shardA, 10, 30, 3), of(shardA, 50, 90, 5), b},

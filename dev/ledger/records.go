@@ -39,6 +39,7 @@ func (l *Records) Count() int {
 // Window is a window as Temporal holds it.
 type Window struct {
 	ID      string // of its workflow
+	RunID   string // of its workflow's last run
 	ShardID string
 	First   window.SequenceNumber
 	Last    window.SequenceNumber
@@ -84,19 +85,20 @@ func total(runs []Run) int {
 	return n
 }
 
-// Divide finds the windows of each record. Windows that are listed again, under the same
-// id, count once.
+// Divide finds the windows of each record. A window that is listed again, under the same
+// id and run, counts once.
 func (l *Records) Divide(windows []Window) Partition {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	byID := make(map[string]bool, len(windows))
+	seen := make(map[[2]string]bool, len(windows))
 	byShard := map[string][]Window{}
 	p := Partition{Records: l.count}
 	for _, w := range windows {
-		if byID[w.ID] {
+		run := [2]string{w.ID, w.RunID}
+		if seen[run] {
 			continue
 		}
-		byID[w.ID] = true
+		seen[run] = true
 		p.Windows++
 		if _, known := l.shards[w.ShardID]; !known {
 			p.Miscounted = append(p.Miscounted, w)
