@@ -55,6 +55,10 @@ binary: ## check that the production binary is static, small and free of develop
 e2e: ## end to end for 20 seconds, without and with faults
 	.ci/run e2e faults
 
+.PHONY: chaos
+chaos: ## a minute of killed, stopped and suspended processes
+	.ci/run chaos
+
 .PHONY: ci
 ci: ## everything that CI runs
 	.ci/run

@@ -85,7 +85,7 @@ var weights = []struct {
 	{StopStarter, 11},
 	{StopWorker, 6},
 	{StopTemporal, 3},
-	{SuspendStarter, 7},
+	{SuspendStarter, 10},
 	{SplitShard, 4},
 	{MergeShards, 4},
 	{ThrottleReads, 4},
@@ -173,7 +173,7 @@ func (p *planner) try(a Action) (Action, bool) {
 		a.Number = 1 + p.random.IntN(p.cast.Workers)
 		return a, p.workers[a.Number-1] <= a.At
 	case KillTemporal, StopTemporal:
-		a.For = p.between(0, 3*time.Second)
+		a.For = p.temporalAbsence()
 		return a, p.temporal <= a.At
 	case SplitShard:
 		a.Number = 1 + p.random.IntN(p.shards)
@@ -227,6 +227,15 @@ func (p *planner) absence() time.Duration {
 		return 0
 	}
 	return p.between(0, 6*time.Second)
+}
+
+// temporalAbsence is short mostly, so that starters and workers have no more than a call
+// to repeat. A fifth is longer than they repeat one for.
+func (p *planner) temporalAbsence() time.Duration {
+	if p.random.IntN(5) == 0 {
+		return p.between(11*time.Second, 16*time.Second)
+	}
+	return p.between(0, 3*time.Second)
 }
 
 func (p *planner) between(low, high time.Duration) time.Duration {

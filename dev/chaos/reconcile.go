@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -42,8 +43,13 @@ func (r *run) reconcile(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	report.Gaps, report.Findings = len(gaps), append(report.Findings, gaps...)
-	if report.StagedLeft, err = countFiles(r.fleet.Stage()); err != nil {
-		return Report{}, fmt.Errorf("look into the stage: %w", err)
+	// Quarantined pieces and the markers of how far each shard was read are to stay.
+	for _, kind := range []string{"raw", "batch"} {
+		n, err := countFiles(filepath.Join(r.fleet.Stage(), fleet.Pipeline, kind))
+		if err != nil {
+			return Report{}, fmt.Errorf("look into the stage: %w", err)
+		}
+		report.StagedLeft += n
 	}
 	return report, nil
 }
@@ -113,7 +119,7 @@ func (r *Report) inspect(partition ledger.Partition, windows []fleet.Window) {
 	}
 }
 
-// countFiles counts the files below a directory.
+// countFiles counts the files below a directory, which need not exist.
 func countFiles(dir string) (int, error) {
 	n := 0
 	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
@@ -122,5 +128,8 @@ func countFiles(dir string) (int, error) {
 		}
 		return err
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
 	return n, err
 }

@@ -51,8 +51,8 @@ type Report struct {
 	// UncleanStops are processes that were asked to stop and did so late or with a status
 	// other than 0.
 	UncleanStops int `json:"unclean_stops"`
-	// StagedLeft are objects in the stage that no window needs any more, such as cuts that
-	// were rejected and whose poller was killed before it deleted them.
+	// StagedLeft are raw windows and batches in the stage that nobody needs any more, such
+	// as cuts that were rejected and whose poller was killed before it deleted them.
 	StagedLeft int `json:"staged_left"`
 
 	Faults map[Kind]int `json:"faults"`
