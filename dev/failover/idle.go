@@ -50,7 +50,7 @@ func (r *run) idle(ctx context.Context) (*Idle, error) {
 		return nil, fmt.Errorf("the starter reads %d shards of %d", read, r.options.Shards)
 	}
 	return &Idle{
-		Shards: r.options.Shards, Seconds: took, Resident: resident, Peak: after.peak,
+		Shards: r.options.Shards, Seconds: took, Resident: resident, Peak: max(after.peak, resident),
 		CPU: (after.processor - before.processor).Seconds() / took,
 	}, nil
 }
