@@ -33,7 +33,10 @@ const (
 	// may wait for: a pause at the ceiling, and opening the last window.
 	pollMargin = 10 * time.Minute
 
-	// longestPollRetry bounds the pause before a shard has a poller again.
+	// firstPollRetry and longestPollRetry bound the pause before a shard has a poller
+	// again. The first is short: by then a crashed one has been missed for a whole
+	// heartbeat timeout.
+	firstPollRetry   = 100 * time.Millisecond
 	longestPollRetry = 5 * time.Second
 )
 
@@ -120,7 +123,9 @@ func pollShardOptions(ctx workflow.Context, pipeline, summary string, poll PollO
 		TaskQueue:           window.StarterQueue(pipeline),
 		StartToCloseTimeout: poll.Lease + poll.WindowMaxAge + pollMargin,
 		HeartbeatTimeout:    poll.HeartbeatTimeout,
-		RetryPolicy:         retryWithin(longestPollRetry),
-		Summary:             summary,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: firstPollRetry, BackoffCoefficient: 2, MaximumInterval: longestPollRetry,
+		},
+		Summary: summary,
 	})
 }
