@@ -37,6 +37,23 @@ const (
 // would only fill their logs.
 const slowRetry = 30 * time.Second
 
+// firstRetry and longestRetry bound the pause after an error that time mends.
+const (
+	firstRetry   = time.Second
+	longestRetry = 5 * time.Second
+)
+
+// withDelay has the next attempt of PollShard wait, longer from attempt to attempt. The
+// retry policy does not: it is for starters that crash.
+func withDelay(err error, attempt int32) error {
+	app, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok || app.NextRetryDelay() > 0 {
+		return err
+	}
+	delay := min(firstRetry<<min(max(attempt-1, 0), 10), longestRetry)
+	return temporal.NewApplicationErrorWithOptions(app.Message(), app.Type(), temporal.ApplicationErrorOptions{NextRetryDelay: delay})
+}
+
 // streamErrors are the rules for what Kinesis answers, the first that fits.
 var streamErrors = []struct {
 	is    error

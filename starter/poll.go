@@ -88,5 +88,6 @@ func (p *Poller) PollShard(ctx context.Context, in workflows.PollShardInput) (wo
 		}
 	}
 	l := newLease(p, in, func(h workflows.PollShardHeartbeat) { activity.RecordHeartbeat(ctx, h) })
-	return l.run(ctx, activity.GetWorkerStopChannel(ctx))
+	result, err := l.run(ctx, activity.GetWorkerStopChannel(ctx))
+	return result, withDelay(err, activity.GetInfo(ctx).Attempt)
 }

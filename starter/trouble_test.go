@@ -67,6 +67,22 @@ func TestStreamErrorsHaveTheirRules(t *testing.T) {
 	}
 }
 
+func TestFailedLeasesAreTriedAgainLater(t *testing.T) {
+	t.Parallel()
+	for attempt, want := range map[int32]time.Duration{1: time.Second, 2: 2 * time.Second, 3: 4 * time.Second, 4: 5 * time.Second, 1000: 5 * time.Second} {
+		var app *temporal.ApplicationError
+		require.ErrorAs(t, withDelay(temporal.NewApplicationError("no room", ErrorStage), attempt), &app)
+		require.Equal(t, want, app.NextRetryDelay())
+		require.Equal(t, ErrorStage, app.Type())
+		require.Equal(t, "no room", app.Message())
+	}
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, withDelay(newStreamError(kinesis.ErrDenied), 1), &app)
+	require.Equal(t, slowRetry, app.NextRetryDelay(), "a person has to mend that")
+	require.NoError(t, withDelay(nil, 1))
+	require.ErrorIs(t, withDelay(context.Canceled, 1), context.Canceled)
+}
+
 // ceiling lets some windows be opened, then none until it is raised.
 type ceiling struct{ left atomic.Int64 }
 

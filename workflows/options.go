@@ -33,11 +33,10 @@ const (
 	// may wait for: a pause at the ceiling, and opening the last window.
 	pollMargin = 10 * time.Minute
 
-	// firstPollRetry and longestPollRetry bound the pause before a shard has a poller
-	// again. The first is short: by then a crashed one has been missed for a whole
-	// heartbeat timeout.
-	firstPollRetry   = 100 * time.Millisecond
-	longestPollRetry = 5 * time.Second
+	// pollRetry is the pause before a shard whose starter has crashed has a poller again.
+	// It does not grow: the crash was missed for a whole heartbeat timeout, and a next one
+	// is another process'. An attempt that fails says itself when to try again.
+	pollRetry = 100 * time.Millisecond
 )
 
 func retryWithin(longest time.Duration) *temporal.RetryPolicy {
@@ -124,7 +123,7 @@ func pollShardOptions(ctx workflow.Context, pipeline, summary string, poll PollO
 		StartToCloseTimeout: poll.Lease + poll.WindowMaxAge + pollMargin,
 		HeartbeatTimeout:    poll.HeartbeatTimeout,
 		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval: firstPollRetry, BackoffCoefficient: 2, MaximumInterval: longestPollRetry,
+			InitialInterval: pollRetry, BackoffCoefficient: 1, MaximumInterval: pollRetry,
 		},
 		Summary: summary,
 	})
