@@ -94,10 +94,14 @@ func New(d Dependencies) *Starter {
 	return s
 }
 
+// restAtTip is the longest time between two reads at the tip of a shard. A window begins
+// late by as much, and a starter of hundreds of quiet shards does little else than read.
+const restAtTip = 1250 * time.Millisecond
+
 // longestIdle keeps the reads of a quiet shard close enough together that a record is
 // not much older than a short window when it is read.
 func longestIdle(windowMaxAge time.Duration) time.Duration {
-	return min(max(windowMaxAge/4, kinesis.ReadInterval), time.Second)
+	return min(max(windowMaxAge/4, kinesis.ReadInterval), restAtTip)
 }
 
 // Start checks the stream, takes part in polling and makes sure that the
