@@ -106,8 +106,20 @@ func sweepStageOptions(ctx workflow.Context) workflow.Context {
 	})
 }
 
-// listShardsOptions covers ListShards and ResolveStart, which run in a starter
-// process and may page through long answers.
+// resolveStartOptions: the first record of a quiet shard can be thousands of empty
+// answers away, and each attempt begins with the oldest one. A read that is not answered
+// and the pause before it take less than the heartbeat.
+func resolveStartOptions(ctx workflow.Context, pipeline string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           window.StarterQueue(pipeline),
+		StartToCloseTimeout: 24 * time.Hour,
+		HeartbeatTimeout:    time.Minute,
+		RetryPolicy:         retryWithin(longestRetry),
+	})
+}
+
+// listShardsOptions: ListShards runs in a starter process and pages through long
+// answers.
 func listShardsOptions(ctx workflow.Context, pipeline string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           window.StarterQueue(pipeline),

@@ -24,6 +24,7 @@ func TestActivitiesAreRetriedForEver(t *testing.T) {
 			StartReadersName: startReadersOptions(ctx, 1),
 			SweepStageName:   sweepStageOptions(ctx),
 			ListShardsName:   listShardsOptions(ctx, "p"),
+			ResolveStartName: resolveStartOptions(ctx, "p"),
 			PollShardName:    pollShardOptions(ctx, "p", "", PollOptions{}),
 		} {
 			o := workflow.GetActivityOptions(options)

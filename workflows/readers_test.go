@@ -37,13 +37,17 @@ type kinesis struct {
 	// drained before.
 	started []workflows.ReaderStart
 	drained []string
+	running map[string]bool
 	calls   int // of StartReaders
 	sweeps  int
+	// endless sweeps never end, as where the stage fails them again and again.
+	endless bool
 }
 
 var listedAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func (k *kinesis) register(env *testsuite.TestWorkflowEnvironment) {
+	k.running = map[string]bool{}
 	register := func(name string, fn any) {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}
@@ -69,13 +73,19 @@ func (k *kinesis) register(env *testsuite.TestWorkflowEnvironment) {
 				out.States = append(out.States, workflows.ShardIsRead)
 				continue
 			}
-			k.started = append(k.started, reader)
+			if !k.running[reader.ShardID] {
+				k.started = append(k.started, reader)
+				k.running[reader.ShardID] = true
+			}
 			out.States = append(out.States, workflows.ShardReading)
 		}
 		return out, nil
 	})
 	register(workflows.SweepStageName, func(context.Context, workflows.SweepStageInput) (workflows.SweepStageResult, error) {
 		k.sweeps++
+		if k.endless {
+			return workflows.SweepStageResult{}, activity.ErrResultPending
+		}
 		return workflows.SweepStageResult{}, nil
 	})
 	register(workflows.ResolveStartName, func(_ context.Context, in workflows.ResolveStartInput) (workflows.ResolveStartResult, error) {
@@ -243,6 +253,32 @@ func TestShardReaderStopsAtAGapWhereItIsAskedTo(t *testing.T) {
 	require.Len(t, k.resolved, 2)
 }
 
+// TestShardReaderWaitsAtEachGapAnew: a signal that was sent twice is no answer to a gap
+// that nobody knew of.
+func TestShardReaderWaitsAtEachGapAnew(t *testing.T) {
+	t.Parallel()
+	env := environment(t)
+	strict := pollOptions
+	strict.OnGap = workflows.GapFail
+	k := &kinesis{poll: func(n int, _ workflows.PollShardInput) workflows.PollShardResult {
+		if n < 3 {
+			return workflows.PollShardResult{Progress: progress("7"), Gap: &workflows.Gap{Kind: workflows.GapTrimmed}, Options: strict}
+		}
+		return workflows.PollShardResult{Drained: true, Options: strict}
+	}}
+	k.register(env)
+	skip := func() { env.SignalWorkflow(workflows.SignalSkipGap, nil) }
+	env.RegisterDelayedCallback(func() { skip(); skip() }, time.Hour)
+	var waited bool
+	env.RegisterDelayedCallback(func() {
+		waited = len(k.polls) == 2
+		skip()
+	}, 2*time.Hour)
+	expectDrained(env, workflows.ShardDrained{ShardID: "shardId-000000000001"})
+	runShardReader(t, env, aShard())
+	require.True(t, waited, "at the second gap")
+}
+
 // TestShardReaderOfAShardThatIsGone: it can be found before the first poll or later.
 func TestShardReaderOfAShardThatIsGone(t *testing.T) {
 	t.Parallel()
@@ -348,6 +384,39 @@ func TestStreamReaderFindsNewShards(t *testing.T) {
 	require.Equal(t, "a", k.listings[1].After, "only new shards are asked for")
 }
 
+// TestStreamReaderNoticesALostReader: whoever is terminated tells nobody, and the signal
+// of a drained shard can be lost.
+func TestStreamReaderNoticesALostReader(t *testing.T) {
+	t.Parallel()
+	k := &kinesis{shards: []workflows.Shard{{ID: "a"}, {ID: "b", Closed: true}, {ID: "c", Parents: []string{"b"}}}}
+	env := environment(t)
+	k.register(env)
+	env.RegisterDelayedCallback(func() {
+		require.Equal(t, []string{"a", "b"}, k.ids())
+		delete(k.running, "a")
+		k.drained = []string{"b"}
+	}, 10*time.Minute)
+	env.RegisterDelayedCallback(env.CancelWorkflow, 70*time.Minute)
+	env.ExecuteWorkflow(workflows.StreamReader, aStream("LATEST"))
+	require.Equal(t, []string{"a", "b", "a", "c"}, k.ids())
+	require.Equal(t, "TRIM_HORIZON", k.started[2].Position, "where the stage remembers nothing, all is read that there is")
+}
+
+// TestStreamReaderDoesNotWaitForTheStage: a sweep that fails for ever, as where the
+// policy lacks listing, must not keep new shards from being read.
+func TestStreamReaderDoesNotWaitForTheStage(t *testing.T) {
+	t.Parallel()
+	k := &kinesis{shards: []workflows.Shard{{ID: "a"}}, endless: true}
+	env := environment(t)
+	k.register(env)
+	begin := env.Now()
+	env.ExecuteWorkflow(workflows.StreamReader, aStream("LATEST"))
+	var next *workflow.ContinueAsNewError
+	require.ErrorAs(t, env.GetWorkflowError(), &next)
+	require.Less(t, env.Now().Sub(begin), 9*time.Hour)
+	require.False(t, continuedInput[workflows.StreamReaderInput](t, next).SweepAt.After(env.Now()), "the next run sweeps at once")
+}
+
 // TestStreamReaderKnowsChildrenAtOnce: a poller sees the children of a shard before
 // the listing has them.
 func TestStreamReaderKnowsChildrenAtOnce(t *testing.T) {
@@ -410,7 +479,8 @@ func TestStreamReaderOfThousandsOfShards(t *testing.T) {
 	var next *workflow.ContinueAsNewError
 	require.ErrorAs(t, env.GetWorkflowError(), &next)
 	require.Len(t, k.started, shards)
-	require.Equal(t, shards/200, k.calls)
+	const checks = 9 // in the 500 listings of a run, the first one among them
+	require.Equal(t, checks*shards/200, k.calls)
 	require.Less(t, next.Input.Size(), 1<<20)
 	require.Len(t, continuedInput[workflows.StreamReaderInput](t, next).Shards, shards)
 }

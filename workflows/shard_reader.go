@@ -84,7 +84,7 @@ type shardReader struct {
 func (r *shardReader) resolve(ctx workflow.Context, in ResolveStartInput) error {
 	in.Pipeline, in.Stream, in.ShardID = r.in.Pipeline, r.in.Stream, r.in.ShardID
 	var found ResolveStartResult
-	err := workflow.ExecuteActivity(listShardsOptions(ctx, r.in.Pipeline), ResolveStartName, in).Get(ctx, &found)
+	err := workflow.ExecuteActivity(resolveStartOptions(ctx, r.in.Pipeline), ResolveStartName, in).Get(ctx, &found)
 	if err != nil {
 		return err
 	}
@@ -169,6 +169,9 @@ func (r *shardReader) awaitSkip(ctx workflow.Context) error {
 	}
 	r.describe(ctx, fmt.Sprintf("**Stopped at the gap.** Send the signal `%s` to read on behind it.", SignalSkipGap))
 	skip := workflow.GetSignalChannel(ctx, SignalSkipGap)
+	for skip.ReceiveAsync(nil) {
+		// Whoever sent it before could not know of this gap: it was meant for another one.
+	}
 	selector := workflow.NewSelector(ctx)
 	selector.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {})
 	selector.AddReceive(skip, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, nil) })

@@ -17,6 +17,10 @@ const listInterval = time.Minute
 // listsPerRun bounds the history of one run of a StreamReader.
 const listsPerRun = 500
 
+// listsPerCheck is how many listings pass between two looks at the readers that are
+// taken to be at work.
+const listsPerCheck = 60
+
 // sweepInterval is how often the stage is swept.
 const sweepInterval = time.Hour
 
@@ -81,9 +85,12 @@ func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 	r := &streamReader{in: in}
 	r.number()
 	drained := workflow.GetSignalChannel(ctx, SignalShardDrained)
-	for range listsPerRun {
+	for n := range listsPerRun {
 		if err := r.list(ctx); err != nil {
 			return err
+		}
+		if n%listsPerCheck == 0 {
+			r.doubtReaders()
 		}
 		if err := r.startReady(ctx); err != nil {
 			return err
@@ -102,8 +109,10 @@ func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 			break
 		}
 	}
-	if err := r.awaitSweep(ctx); err != nil {
-		return err
+	if r.swept != nil {
+		// The end of this run cancels it, and the next one sweeps at once. Waiting for it
+		// would be waiting for the stage, and no new shard would be read meanwhile.
+		r.in.SweepAt = workflow.Now(ctx)
 	}
 	// What arrived since the last wait goes into the state of the next run.
 	r.receiveDrained(drained)
@@ -201,6 +210,19 @@ func (r *streamReader) startReady(ctx workflow.Context) error {
 	return nil
 }
 
+// doubtReaders has all readers started again that are taken to be at work: one that
+// runs stays as it is. A reader that somebody has terminated does not tell, and neither
+// does one whose signal was lost; its shard and all that come from it would not be read
+// any more.
+func (r *streamReader) doubtReaders() {
+	for i := range r.in.Shards {
+		if shard := &r.in.Shards[i]; shard.State == ShardReading {
+			// It has begun, so the stage remembers where to go on.
+			shard.State, shard.Position = ShardWaiting, trimHorizon
+		}
+	}
+}
+
 // ready reports whether there is a reader to start.
 func (r *streamReader) ready() bool { return slices.ContainsFunc(r.in.Shards, r.isReady) }
 
@@ -229,14 +251,6 @@ func (r *streamReader) sweep(ctx workflow.Context) {
 		return
 	}
 	r.swept = workflow.ExecuteActivity(sweepStageOptions(ctx), SweepStageName, SweepStageInput{Pipeline: r.in.Pipeline})
-}
-
-// awaitSweep waits for the sweep that runs: the end of this run would cancel it.
-func (r *streamReader) awaitSweep(ctx workflow.Context) error {
-	if r.swept == nil {
-		return nil
-	}
-	return workflow.Await(ctx, r.swept.IsReady)
 }
 
 // forget leaves out the drained shards. All their children are known by now, and a
