@@ -173,7 +173,7 @@ func (r *Reader) ask(ctx context.Context, limit *int32) (*kinesis.GetRecordsOutp
 		case expired:
 			err = fmt.Errorf("%w: a new iterator expired at once: %w", ErrUnavailable, err)
 		case missing:
-			err = r.stream.missing(ctx, message)
+			err = r.stream.missing(ctx, r.shardID, message)
 		default:
 			err = classify(err)
 		}
@@ -230,7 +230,7 @@ const stuckLimit = 10
 // A new iterator begins at the horizon itself; what would lie before the position is
 // left out.
 func (r *Reader) watchHorizon(ctx context.Context, b Batch) {
-	if len(b.Records) > 0 || b.Behind < shortestRetention || r.next == horizon {
+	if len(b.Records) > 0 || b.Behind < ShortestRetention || r.next == horizon {
 		r.stuck = 0
 		return
 	}
@@ -242,9 +242,6 @@ func (r *Reader) watchHorizon(ctx context.Context, b Batch) {
 		r.stuck, r.iterator, r.overtaken = 0, nil, true
 	}
 }
-
-// shortestRetention is the least that a stream can be set to.
-const shortestRetention = 24 * time.Hour
 
 // iterator asks for an iterator.
 func (s *Stream) iterator(ctx context.Context, shardID string, at Position) (*kinesis.GetShardIteratorOutput, error) {
@@ -263,7 +260,7 @@ func (s *Stream) iterator(ctx context.Context, shardID string, at Position) (*ki
 	refusal, refused := invalid(err)
 	switch {
 	case missing:
-		err = s.missing(ctx, message)
+		err = s.missing(ctx, shardID, message)
 	case refused && at.SequenceNumber != "":
 		err = fmt.Errorf("%w: %s", ErrPosition, refusal)
 	case refused && at.Kind == types.ShardIteratorTypeAtTimestamp:

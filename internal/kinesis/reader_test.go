@@ -197,7 +197,10 @@ func TestReaderTellsWhatIsGone(t *testing.T) {
 		prepare func(*fakeKinesis)
 		want    error
 	}{
-		"the shard":                    {func(*fakeKinesis) {}, kinesis.ErrNoShard},
+		"the shard":                    {func(f *fakeKinesis) { f.pages = oneShard("shardId-000000000002") }, kinesis.ErrNoShard},
+		"nothing, the shard is listed": {func(*fakeKinesis) {}, kinesis.ErrUnavailable},
+		"nobody can list":              {func(f *fakeKinesis) { f.failList = denied }, kinesis.ErrDenied},
+		"the stream, since":            {func(f *fakeKinesis) { f.failList = missing }, kinesis.ErrNoStream},
 		"the stream":                   {func(f *fakeKinesis) { f.failDescribe = missing }, kinesis.ErrNoStream},
 		"the stream, soon":             {func(f *fakeKinesis) { f.status = types.StreamStatusDeleting }, kinesis.ErrNoStream},
 		"nothing, it is not there yet": {func(f *fakeKinesis) { f.status = types.StreamStatusCreating }, kinesis.ErrUnavailable},

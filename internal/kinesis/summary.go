@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -14,9 +15,10 @@ import (
 )
 
 const (
-	// retentionMemory is how long a stream's retention is taken as known. It changes
-	// once in a blue moon.
-	retentionMemory = 10 * time.Minute
+	// retentionMemory is how long a stream's retention is taken as known. It hardly ever
+	// changes; but who is far behind when it is shortened jumps over what was deleted, and
+	// has to know that it was.
+	retentionMemory = 10 * time.Second
 	// statusMemory is how long a stream is taken as being there: when a stream is
 	// deleted, the readers of all its shards ask at once.
 	statusMemory = time.Second
@@ -126,7 +128,10 @@ func (s *Stream) ofStream(err error) error {
 // missing tells what is not there, the stream or only the shard, when Kinesis has
 // answered "not found" with the message. Its words would tell, too, but they are not
 // part of the API.
-func (s *Stream) missing(ctx context.Context, message string) error {
+//
+// A shard counts as gone only if Kinesis does not list it either: who believes that it
+// is gone never reads it again, and one answer is little to go by.
+func (s *Stream) missing(ctx context.Context, shardID, message string) error {
 	sum, err := s.describe(ctx, statusMemory)
 	switch {
 	case err != nil:
@@ -136,7 +141,14 @@ func (s *Stream) missing(ctx context.Context, message string) error {
 	case sum.status == types.StreamStatusCreating:
 		return fmt.Errorf("%w: the stream is being made: %s", ErrUnavailable, message)
 	}
-	return fmt.Errorf("%w: %s", ErrNoShard, message)
+	_, err = s.shard(ctx, shardID)
+	switch {
+	case errors.Is(err, ErrNoShard):
+		return fmt.Errorf("%w: %s", ErrNoShard, message)
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("%w: the shard is listed, and yet: %s", ErrUnavailable, message)
 }
 
 // Check reports whether the stream is there and may be described.
@@ -145,7 +157,10 @@ func (s *Stream) Check(ctx context.Context) error {
 	return err
 }
 
-// Retention is how long the stream keeps a record. The answer may be ten minutes old,
+// ShortestRetention is how long any stream keeps a record at least.
+const ShortestRetention = 24 * time.Hour
+
+// Retention is how long the stream keeps a record. The answer may be ten seconds old,
 // and all who ask meanwhile share one call.
 func (s *Stream) Retention(ctx context.Context) (time.Duration, error) {
 	sum, err := s.describe(ctx, retentionMemory)

@@ -56,10 +56,10 @@ func TestRetentionIsAskedForOnce(t *testing.T) {
 		}
 		ask(48 * time.Hour)
 		f.retention = 72 * time.Hour
-		time.Sleep(9 * time.Minute)
+		time.Sleep(9 * time.Second)
 		ask(48 * time.Hour)
 		require.EqualValues(t, 1, f.described.Load())
-		time.Sleep(time.Minute)
+		time.Sleep(time.Second)
 		ask(72 * time.Hour)
 		require.EqualValues(t, 2, f.described.Load())
 	})
