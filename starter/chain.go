@@ -137,6 +137,19 @@ func (c *Chain) follow(ctx context.Context, ours window.Range, stageKey string) 
 	return Accepted{Last: last}, nil
 }
 
+// Begun reports whether there is a window that begins with the record.
+func (c *Chain) Begun(ctx context.Context, shardID string, first window.SequenceNumber) (bool, error) {
+	id := window.FlushWindowID(c.Pipeline, shardID, first)
+	_, err := c.Client.DescribeWorkflowExecution(ctx, id, "")
+	if _, unknown := errors.AsType[*serviceerror.NotFound](err); unknown {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("describe workflow %s: %w", id, err)
+	}
+	return true, nil
+}
+
 // existing returns the end of the window that exists and begins where ours does.
 func (c *Chain) existing(ctx context.Context, ours window.Range) (window.SequenceNumber, *workflowpb.WorkflowExecutionInfo, error) {
 	id := window.FlushWindowID(c.Pipeline, ours.ShardID, ours.First)

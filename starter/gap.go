@@ -16,6 +16,10 @@ import (
 // asked whether it is still there. The clocks and the trimming of Kinesis are not exact.
 const trimMargin = 5 * time.Minute
 
+// clockMargin is by how much the clock of Kinesis can be further than its answers tell:
+// they are in whole seconds, and no two of its hosts agree.
+const clockMargin = 10 * time.Second
+
 // checkTrimmed reports the time before which records are deleted if some may have been
 // between what was read last and this batch, and the zero time if not.
 //
@@ -30,7 +34,15 @@ func (l *lease) checkTrimmed(ctx context.Context, batch kinesis.Batch) (time.Tim
 	if len(batch.Records) > 0 && l.last == "" && batch.Records[0].SequenceNumber == l.in.Start.SequenceNumber {
 		return time.Time{}, nil // the record at which the chain begins
 	}
-	retention, err := l.Horizon.Retention(ctx)
+	// Most are not a day behind, and need not depend on one more answer.
+	if l.readUntil.After(batch.At.Add(trimMargin - kinesis.ShortestRetention)) {
+		return time.Time{}, nil
+	}
+	var retention time.Duration
+	err := l.ask(ctx, func() (err error) {
+		retention, err = l.Horizon.Retention(ctx)
+		return err
+	})
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -43,28 +55,34 @@ func (l *lease) checkTrimmed(ctx context.Context, batch kinesis.Batch) (time.Tim
 		before = l.in.Start.SequenceNumber
 	}
 	if before != "" {
-		held, err := l.holds(ctx, before)
+		held := false
+		err := l.ask(ctx, func() (err error) {
+			held, err = l.Horizon.Holds(ctx, l.in.ShardID, before)
+			return err
+		})
 		if err != nil || held {
 			return time.Time{}, err
 		}
 	}
-	if l.readUntil.After(horizon) {
+	// The record at which the chain begins was not read yet: without it, one is missing.
+	first := l.last == "" && before != "" && l.in.Start.Kind == workflows.StartAtSequenceNumber
+	if !first && l.readUntil.After(horizon.Add(clockMargin)) {
 		return time.Time{}, nil
 	}
 	return horizon, nil
 }
 
-// holds asks whether the record is still in the shard, and asks again where Kinesis
-// does not answer: what was read after it must not be given up for that.
-func (l *lease) holds(ctx context.Context, record window.SequenceNumber) (bool, error) {
+// ask asks Kinesis, and asks again where it does not answer: what was read must not be
+// given up for that.
+func (l *lease) ask(ctx context.Context, question func() error) error {
 	for until := time.Now().Add(longestTrouble); ; {
-		held, err := l.Horizon.Holds(ctx, l.in.ShardID, record)
+		err := question()
 		mends := errors.Is(err, kinesis.ErrThrottled) || errors.Is(err, kinesis.ErrUnavailable)
 		if !mends || time.Now().After(until) {
-			return held, err
+			return err
 		}
 		if err := waitUntil(ctx, time.Now().Add(time.Second)); err != nil {
-			return false, err
+			return err
 		}
 	}
 }
@@ -72,17 +90,12 @@ func (l *lease) holds(ctx context.Context, record window.SequenceNumber) (bool, 
 // stopAtGap ends the lease where records may be missing. What was read before becomes
 // a window first.
 func (l *lease) stopAtGap(ctx, reading context.Context, kind workflows.GapKind, horizon time.Time) (workflows.PollShardResult, error) {
-	for len(l.open) > 0 {
-		err := l.pause(ctx, reading)
-		if errors.Is(err, errPaused) {
-			return l.result(endedByPause), nil
-		}
-		if err == nil {
-			_, err = l.cut(ctx, ctx, window.Situation{Draining: true})
-		}
-		if err != nil {
-			return workflows.PollShardResult{}, err
-		}
+	_, err := l.cut(ctx, window.Situation{Draining: true}, l.orPause(ctx, reading))
+	if errors.Is(err, errPaused) {
+		return l.result(endedByPause), nil
+	}
+	if err != nil {
+		return workflows.PollShardResult{}, err
 	}
 	l.beat()
 	return l.gap(ctx, workflows.Gap{Kind: kind, After: l.progress.Checkpoint, From: l.progress.CompleteUntil, To: horizon}), nil
@@ -102,7 +115,7 @@ func (l *lease) gap(ctx context.Context, gap workflows.Gap) workflows.PollShardR
 // records are put into windows again. The marker in the stage can know of a later window.
 func (l *lease) checkRemembered(ctx context.Context) (workflows.PollShardResult, error) {
 	// A tenth is left to the pollers that are at work on what they read.
-	oldest := time.Now().Add(-l.Remembered / 10 * 9)
+	oldest := l.now().Add(-l.Remembered / 10 * 9)
 	if l.Remembered <= 0 || l.progress.CheckpointAt.IsZero() || l.progress.CheckpointAt.After(oldest) {
 		return workflows.PollShardResult{}, nil
 	}

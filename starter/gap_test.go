@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/internal/marker"
@@ -22,6 +23,16 @@ type horizon struct {
 	asked  []window.SequenceNumber
 	holds  bool
 	faults []error // of the first questions
+	hidden []error // of the first questions for the retention
+}
+
+func (h *horizon) Retention(ctx context.Context) (time.Duration, error) {
+	if len(h.hidden) > 0 {
+		fault := h.hidden[0]
+		h.hidden = h.hidden[1:]
+		return 0, fault
+	}
+	return h.endless.Retention(ctx)
 }
 
 func (h *horizon) Holds(_ context.Context, _ string, record window.SequenceNumber) (bool, error) {
@@ -62,6 +73,10 @@ func TestLeaseFindsWhatWasTrimmed(t *testing.T) {
 			"trimmed, but nothing can be missing":      {checkpoint: "4", completeUntil: now.Add(-day + time.Minute), first: 9, asked: "4"},
 			"trimmed":                                  {checkpoint: "4", completeUntil: now.Add(-day - time.Minute), first: 9, asked: "4", gap: true},
 			"trimmed, and nobody knows since when":     {checkpoint: "4", first: 9, asked: "4", gap: true},
+			"nobody tells the retention":               {checkpoint: "4", completeUntil: now.Add(-time.Hour), first: 9, horizon: horizon{hidden: []error{errors.New("denied")}}},
+			"the retention is asked for again":         {checkpoint: "4", completeUntil: now.Add(-day), first: 9, horizon: horizon{holds: true, hidden: []error{busy, busy}}, asked: "4"},
+			"trimmed within the error of the clocks":   {checkpoint: "4", completeUntil: now.Add(-day + 8*time.Second), first: 9, asked: "4", gap: true},
+			"the first record, and nothing before":     {completeUntil: now.Add(-day + time.Minute), first: 2, asked: "1", gap: true},
 			"the first record of the chain":            {first: 1},
 			"the first record of the chain is trimmed": {first: 2, asked: "1", gap: true},
 		} {
@@ -154,6 +169,23 @@ func TestLeaseRefusesToRelyOnWhatTemporalForgot(t *testing.T) {
 			}
 			require.Equal(t, c.from, s.from, name)
 		}
+	})
+}
+
+// TestCheckpointsAgeByTheClockOfTemporal: the local one can be days ahead, and would find
+// every checkpoint too old, again and again.
+func TestCheckpointsAgeByTheClockOfTemporal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		theirs := time.Now().Add(-100 * time.Hour)
+		clock := clockOf(activity.Info{StartedTime: theirs})
+		run := runLease(t.Context(), &script{}, &chainOf{}, nil, func(l *lease) {
+			l.Remembered, l.now = 72*time.Hour, clock
+			l.progress = workflows.Progress{Checkpoint: "4", CheckpointAt: theirs.Add(-time.Minute)}
+		})
+		require.NoError(t, run.err)
+		require.Nil(t, run.result.Gap)
+		require.WithinDuration(t, theirs.Add(5*time.Minute), run.result.CheckpointAt, time.Minute)
 	})
 }
 

@@ -22,10 +22,9 @@ const (
 	// Then another process may try: the fault can be on the way from this one.
 	longestTrouble = 30 * time.Second
 
-	// ceilingInterval is how often a paused lease looks whether it may go on, and
-	// longestPause when it gives up what it has read and the shard with it.
-	ceilingInterval = time.Second
-	longestPause    = 5 * time.Minute
+	// handOverTime is how long before its time is over a lease ends by itself: opening
+	// what is open takes a while, and Temporal must hear how far it got.
+	handOverTime = openTimeout + time.Minute
 
 	// longestHeld is how long a record may lie in memory before it is in a window. A
 	// process that was stopped for longer than Kinesis keeps records must not open
@@ -34,11 +33,6 @@ const (
 
 	// leaseSpread: a lease is shorter than its setting by up to this fraction.
 	leaseSpread = 10
-
-	// largestAnswer and usualAnswer are what a read is expected to need at most, far
-	// from the tip of a shard and at it.
-	largestAnswer = 10 << 20
-	usualAnswer   = 1 << 20
 )
 
 // lease is one run of PollShard.
@@ -46,7 +40,12 @@ type lease struct {
 	*Poller
 	in        workflows.PollShardInput
 	heartbeat func(workflows.PollShardHeartbeat)
-	log       *slog.Logger
+	// every is how often a heartbeat is due.
+	every time.Duration
+	// now is the clock by which the age of a checkpoint counts. That of Temporal: the
+	// clocks of two starters can differ by days.
+	now func() time.Time
+	log *slog.Logger
 
 	// progress is what the next lease begins with: it only ever speaks of accepted
 	// windows.
@@ -60,6 +59,7 @@ type lease struct {
 	readUntil time.Time
 	// last is the last record read, empty before the first.
 	last    window.SequenceNumber
+	readAt  time.Time // when that was, by the local clock
 	behind  time.Duration
 	atTip   bool
 	windows int
@@ -77,6 +77,7 @@ type lease struct {
 func newLease(p *Poller, in workflows.PollShardInput, heartbeat func(workflows.PollShardHeartbeat)) *lease {
 	return &lease{
 		Poller: p, in: in, heartbeat: heartbeat,
+		every: p.Options.HeartbeatTimeout / heartbeatsPerTimeout, now: time.Now,
 		log:      p.Logger.With("shard", in.ShardID),
 		progress: in.Progress, readUntil: in.CompleteUntil, last: in.Checkpoint,
 	}
@@ -84,8 +85,9 @@ func newLease(p *Poller, in workflows.PollShardInput, heartbeat func(workflows.P
 
 // The causes by which waiting and reading are interrupted.
 var (
-	errStopping = errors.New("the process is stopping")
-	errPaused   = errors.New("paused for too long, or stopped meanwhile")
+	errStopping  = errors.New("the process is stopping")
+	errLeaseOver = errors.New("the time of the lease is over")
+	errPaused    = errors.New("paused for too long, or stopped meanwhile")
 )
 
 // The values of PollShardResult.Ended.
@@ -103,6 +105,14 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 	// the last window.
 	reading, interrupt := context.WithCancelCause(ctx)
 	defer interrupt(nil)
+	if end, bounded := ctx.Deadline(); bounded {
+		// Set when the lease was given away, by what the one before was set to. Whatever
+		// keeps this one from its end, a lease that is cut off loses what is open, and the
+		// next one as well: it must come to an end by itself.
+		var release func()
+		reading, release = context.WithDeadlineCause(reading, end.Add(-handOverTime), errLeaseOver)
+		defer release()
+	}
 	go func() {
 		select {
 		case <-stop:
@@ -150,10 +160,9 @@ func (l *lease) poll(ctx, reading context.Context) (workflows.PollShardResult, e
 		case ctx.Err() != nil:
 			return workflows.PollShardResult{}, ctx.Err()
 		case reading.Err() != nil:
-			if read {
-				l.take(batch)
-			}
-			return l.handOver(ctx)
+			// What was just read, and not yet held against the horizon, is left to the next
+			// owner.
+			return l.handOver(ctx, ended(reading))
 		case errors.Is(err, kinesis.ErrThrottled):
 			trouble = time.Time{}
 			l.say(ctx, err.Error())
@@ -189,7 +198,7 @@ func (l *lease) poll(ctx, reading context.Context) (workflows.PollShardResult, e
 			situation.AtTip = l.atTip
 		}
 		situation.Now = time.Now()
-		cut, err := l.cut(ctx, reading, situation)
+		cut, err := l.cut(ctx, situation, l.orPause(ctx, reading))
 		if errors.Is(err, errPaused) {
 			return l.result(endedByPause), nil
 		}
@@ -202,8 +211,9 @@ func (l *lease) poll(ctx, reading context.Context) (workflows.PollShardResult, e
 		}
 		// At the end of the lease the open window is completed first, so that handing
 		// over makes no small ones. What is open behind a window that was just completed
-		// is read again by the next owner.
-		if (cut || len(l.open) == 0) && !time.Now().Before(until) {
+		// is read again by the next owner. A stretch without records is walked to its end:
+		// the next owner would begin it anew.
+		if (cut || len(l.open) == 0 && l.atTip) && !time.Now().Before(until) {
 			return l.result(endedByLease), nil
 		}
 		l.mark(ctx)
@@ -219,23 +229,11 @@ func (l *lease) next(ctx context.Context, reader ShardReader) (batch kinesis.Bat
 	if err := waitUntil(ctx, reader.Due()); err != nil {
 		return kinesis.Batch{}, false, err
 	}
-	need := int64(usualAnswer)
-	if !l.atTip {
-		need = largestAnswer
+	if err := l.acquire(ctx); err != nil {
+		return kinesis.Batch{}, false, ctx.Err() // nil where the open window comes first
 	}
-	if err := l.Memory.Acquire(ctx, need); err != nil {
-		return kinesis.Batch{}, false, err
-	}
-	l.memory = need
 	batch, err = reader.Next(ctx)
 	return batch, err == nil, err
-}
-
-// release gives back the memory that the last answer was held in. What is left open of
-// it is less than a window.
-func (l *lease) release() {
-	l.Memory.Release(l.memory)
-	l.memory = 0
 }
 
 // closes is when the open window is old enough at the tip.
@@ -273,30 +271,26 @@ func (l *lease) take(b kinesis.Batch) {
 		l.last = b.Records[n-1].SequenceNumber
 		l.readUntil = b.Records[n-1].Arrival
 	}
-	l.behind, l.atTip = b.Behind, b.Behind == 0
-	if l.atTip && b.At.After(l.readUntil) {
-		l.readUntil = b.At
+	l.readAt, l.behind, l.atTip = time.Now(), b.Behind, b.Behind == 0
+	// Between the last record and the place that was reached is nothing.
+	if reached := b.At.Add(-b.Behind); reached.After(l.readUntil) {
+		l.readUntil = reached
 	}
 	l.waiting = ""
 }
 
-// cut opens all windows that are due and reports whether there were any. It pauses
-// while the pipeline has too many open ones.
-func (l *lease) cut(ctx, reading context.Context, s window.Situation) (opened bool, err error) {
+// cut opens all windows that are due and reports whether there were any. Before each it
+// asks for room under the ceiling.
+func (l *lease) cut(ctx context.Context, s window.Situation, room func() error) (opened bool, err error) {
 	for {
 		n, why := l.Limits.Cut(l.open, s)
 		if n == 0 {
 			return opened, nil
 		}
-		if s.Draining && !l.Ceiling.Take(ctx) {
-			return opened, nil // it stays in Kinesis for the next owner
+		if err := room(); err != nil {
+			return opened, err
 		}
-		if !s.Draining {
-			if err := l.pause(ctx, reading); err != nil {
-				return opened, err
-			}
-		}
-		if held := time.Since(l.open[0].Received); held > l.Limits.MaxAge+longestHeld {
+		if held := age(l.open[0].Received); held > l.Limits.MaxAge+longestHeld {
 			return opened, temporal.NewApplicationError(fmt.Sprintf("the open window was read %s ago, it is read again", held.Round(time.Second)), ErrorStalled)
 		}
 		accepted, err := l.Windows.Open(ctx, l.in.ShardID, l.open[:n], why)
@@ -320,40 +314,34 @@ func (l *lease) cut(ctx, reading context.Context, s window.Situation) (opened bo
 	}
 }
 
-// pause waits until one more window may be opened. If that takes too long, or the
-// process is asked to stop meanwhile, what is open stays in Kinesis for the next owner.
-func (l *lease) pause(ctx, reading context.Context) error {
-	if l.Ceiling.Take(reading) {
-		return nil
-	}
-	l.Metrics.Pause(ctx, 1)
-	defer l.Metrics.Pause(context.WithoutCancel(ctx), -1)
-	for until := time.Now().Add(longestPause); time.Now().Before(until); {
-		l.say(ctx, fmt.Sprintf("%d windows are open, max_open_windows allows %d", l.Ceiling.Open(), l.Ceiling.Most()))
-		if err := waitUntil(reading, time.Now().Add(ceilingInterval)); err != nil {
-			return errPaused
-		}
-		if l.Ceiling.Take(reading) {
-			l.log.Info("reading goes on")
-			l.waiting = ""
-			return nil
-		}
-	}
-	return errPaused
+// age is how long ago that was. The clock that cannot be set stands still while the
+// machine is suspended, and the other one can be set: the longer of the two is safe.
+func age(t time.Time) time.Duration {
+	return max(time.Since(t), time.Now().Round(0).Sub(t.Round(0)))
 }
 
 // handOver makes a window of what is open, so that the next owner begins behind it.
-func (l *lease) handOver(ctx context.Context) (workflows.PollShardResult, error) {
-	if _, err := l.cut(ctx, ctx, window.Situation{Draining: true}); err != nil {
+// Where there is no room for one it stays in Kinesis.
+func (l *lease) handOver(ctx context.Context, because string) (workflows.PollShardResult, error) {
+	_, err := l.cut(ctx, window.Situation{Draining: true}, l.orLeave(ctx))
+	if err != nil && !errors.Is(err, errPaused) {
 		return workflows.PollShardResult{}, err
 	}
-	return l.result(endedByStop), nil
+	return l.result(because), nil
+}
+
+// ended says why reading was interrupted.
+func ended(reading context.Context) string {
+	if errors.Is(context.Cause(reading), errLeaseOver) {
+		return endedByLease
+	}
+	return endedByStop
 }
 
 // giveUp ends the lease with an error. What is open becomes a window first, if that
 // can be done: by the time the shard is read again it may be gone from Kinesis.
 func (l *lease) giveUp(ctx context.Context, cause error) (workflows.PollShardResult, error) {
-	if _, err := l.handOver(ctx); err != nil {
+	if _, err := l.handOver(ctx, endedByStop); err != nil {
 		l.log.Warn("the open window could not be handed over", "error", err, "records", len(l.open))
 	}
 	return workflows.PollShardResult{}, newStreamError(cause)
@@ -365,7 +353,7 @@ func (l *lease) beat() {
 		l.ends = true // there is no record that another poller could have opened a window at
 	}
 	if l.ends {
-		l.progress.CheckpointAt = time.Now()
+		l.progress.CheckpointAt = l.now()
 	}
 	if len(l.open) == 0 {
 		l.progress.CompleteUntil = l.readUntil
@@ -390,10 +378,13 @@ func (l *lease) say(ctx context.Context, why string) {
 	l.mark(ctx)
 }
 
+// heartbeatsPerTimeout: two may be lost.
+const heartbeatsPerTimeout = 3
+
 // keepAlive repeats the last heartbeat while a call takes long: a slow stage must
 // not cost the shard. A call that never ends is ended by its own timeout.
 func (l *lease) keepAlive(ctx context.Context) {
-	ticker := time.NewTicker(l.Options.HeartbeatTimeout / 3)
+	ticker := time.NewTicker(l.every)
 	defer ticker.Stop()
 	for {
 		select {

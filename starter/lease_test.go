@@ -3,6 +3,7 @@ package starter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -269,12 +270,138 @@ func TestLeaseReportsOnlyAcceptedWindows(t *testing.T) {
 func TestLeaseThatIsLostOpensNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(10*time.Second, cancel)
 		c := &chainOf{}
 		run := runLease(ctx, &script{batches: []kinesis.Batch{someBatch(1, 2)}}, c, nil, nil)
-		require.ErrorIs(t, run.err, context.DeadlineExceeded)
+		require.ErrorIs(t, run.err, context.Canceled)
 		require.Empty(t, c.opened)
+	})
+}
+
+// TestLeaseEndsBeforeItIsCutOff: its time was set by the settings of the lease before,
+// and none of the following may keep it from telling how far it got.
+func TestLeaseEndsBeforeItIsCutOff(t *testing.T) {
+	t.Parallel()
+	throttled := fmt.Errorf("read: %w", kinesis.ErrThrottled)
+	for name, c := range map[string]struct {
+		batch   kinesis.Batch
+		fail    error
+		prepare func(*lease)
+	}{
+		"windows get older now":    {someBatch(1, 2), nil, func(l *lease) { l.Limits.MaxAge = time.Hour }},
+		"leases are longer now":    {someBatch(1, 2), nil, func(l *lease) { l.Options.Lease = 24 * time.Hour }},
+		"others read all there is": {behind(someBatch(1, 2)), throttled, func(*lease) {}},
+		"there is no memory":       {behind(someBatch(1, 2)), nil, func(l *lease) { l.Memory = semaphore.NewWeighted(1) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute)
+				defer cancel()
+				chain, begin := &chainOf{}, time.Now()
+				run := runLease(ctx, &script{batches: []kinesis.Batch{c.batch}, fail: c.fail}, chain, nil, c.prepare)
+				require.NoError(t, run.err)
+				require.Equal(t, endedByLease, run.result.Ended)
+				require.LessOrEqual(t, time.Since(begin), 16*time.Minute-openTimeout)
+				if name != "there is no memory" {
+					require.Len(t, chain.opened, 1, "what was open is not read again")
+				}
+			})
+		})
+	}
+}
+
+// TestLeaseWalksAcrossWhatIsEmpty: Kinesis answers without records, a few minutes of the
+// shard at a time, where there are none. Whoever comes next would begin anew.
+func TestLeaseWalksAcrossWhatIsEmpty(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{}
+		for range 7 * 24 * 12 { // a week
+			s.batches = append(s.batches, behind(kinesis.Batch{}))
+		}
+		s.batches = append(s.batches, atEnd(someBatch(1, 2)))
+		c, begin := &chainOf{}, time.Now()
+		run := runLease(t.Context(), s, c, nil, nil)
+		require.NoError(t, run.err)
+		require.True(t, run.result.Drained)
+		require.Equal(t, []string{"1-2 shard_end"}, c.opened)
+		require.Greater(t, time.Since(begin), 5*time.Minute, "longer than a lease")
+	})
+}
+
+// stopsAtRead is asked to stop while a read is answered.
+type stopsAtRead struct {
+	ShardReader
+	stop chan struct{}
+}
+
+func (s stopsAtRead) Next(ctx context.Context) (kinesis.Batch, error) {
+	b, err := s.ShardReader.Next(ctx)
+	close(s.stop)
+	synctest.Wait()
+	return b, err
+}
+
+// TestLeaseThatStopsPassesNoGap: what a read has brought as the process was asked to stop
+// was not held against the horizon.
+func TestLeaseThatStopsPassesNoGap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, stop := &chainOf{}, make(chan struct{})
+		run := runLease(t.Context(), &script{batches: []kinesis.Batch{arrived(someBatch(9, 9), time.Now())}}, c, stop, func(l *lease) {
+			l.Horizon = &horizon{}
+			l.progress = workflows.Progress{Checkpoint: "4", CompleteUntil: time.Now().Add(-48 * time.Hour)}
+			l.last, l.readUntil = "4", l.progress.CompleteUntil
+			read := l.Read
+			l.Read = func(shard string, from kinesis.Position) ShardReader { return stopsAtRead{read(shard, from), stop} }
+		})
+		require.NoError(t, run.err)
+		require.Empty(t, c.opened)
+		require.Equal(t, window.SequenceNumber("4"), run.result.Checkpoint, "the next owner finds the gap")
+	})
+}
+
+// TestLeaseClosesItsWindowWhileOthersHoldTheMemory: shards far behind are no reason for
+// a window at the tip to get old.
+func TestLeaseClosesItsWindowWhileOthersHoldTheMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, begin := &chainOf{}, time.Now()
+		var memory *semaphore.Weighted
+		time.AfterFunc(10*time.Second+time.Millisecond, func() {
+			require.NoError(t, memory.Acquire(t.Context(), largestAnswer))
+		})
+		var opened time.Time
+		stop := make(chan struct{})
+		time.AfterFunc(2*time.Minute, func() { close(stop) })
+		run := runLease(t.Context(), &script{batches: []kinesis.Batch{someBatch(1, 2)}}, c, stop, func(l *lease) {
+			memory = l.Memory
+			l.heartbeat = func(h workflows.PollShardHeartbeat) {
+				if h.Windows == 1 && opened.IsZero() {
+					opened = time.Now()
+				}
+			}
+		})
+		require.NoError(t, run.err)
+		require.Equal(t, []string{"1-2 age"}, c.opened)
+		require.Equal(t, time.Minute, opened.Sub(begin))
+	})
+}
+
+func TestLeaseExpectsWhatCanHaveCome(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &lease{Poller: &Poller{}}
+		require.EqualValues(t, largestAnswer, l.expects(), "nobody knows yet where the tip is")
+		for since, want := range map[time.Duration]int64{0: 1 << 20, 1200 * time.Millisecond: 1 << 20, 5 * time.Second: 5 << 20, time.Hour: largestAnswer} {
+			l.take(kinesis.Batch{At: time.Now()})
+			time.Sleep(since)
+			require.Equal(t, want, l.expects(), since)
+		}
+		l.take(behind(kinesis.Batch{At: time.Now()}))
+		require.EqualValues(t, largestAnswer, l.expects())
 	})
 }
 

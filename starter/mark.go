@@ -58,7 +58,9 @@ func (l *lease) readMarker(ctx context.Context) {
 	l.marks.known = true
 	if found {
 		l.marks.checkpoint = m.Checkpoint
-		l.marks.next, l.marks.quiet = m.WrittenAt.Add(marker.Interval), m.WrittenAt.Add(markerQuiet)
+		// By how old it is: its writer went by Temporal's clock.
+		written := time.Now().Add(-max(0, l.now().Sub(m.WrittenAt)))
+		l.marks.next, l.marks.quiet = written.Add(marker.Interval), written.Add(markerQuiet)
 	}
 }
 

@@ -36,10 +36,11 @@ type OpenWindows struct {
 	most     int64
 	logger   *slog.Logger
 
-	mu      sync.Mutex
-	counted int64 // at the last count
-	taken   int64 // since
-	at      time.Time
+	counting sync.Mutex // held by who asks Temporal
+	mu       sync.Mutex // guards what follows
+	counted  int64      // at the last count
+	taken    int64      // since
+	at       time.Time
 }
 
 // NewOpenWindows is a ceiling on the open windows of a pipeline.
@@ -53,15 +54,9 @@ func NewOpenWindows(temporal Counter, pipeline string, most int, logger *slog.Lo
 
 // Take reports whether one more window may be opened, and counts it.
 func (o *OpenWindows) Take(ctx context.Context) bool {
+	o.refresh(ctx)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	interval := countFar
-	if o.counted+o.taken >= o.most/2 {
-		interval = countNear
-	}
-	if time.Since(o.at) >= interval {
-		o.count(ctx)
-	}
 	if o.counted+o.taken >= o.most {
 		return false
 	}
@@ -69,24 +64,58 @@ func (o *OpenWindows) Take(ctx context.Context) bool {
 	return true
 }
 
+// refresh counts where the last count is too old. While one who takes counts, the last
+// number holds for the others; only before there is any, they wait for it.
+func (o *OpenWindows) refresh(ctx context.Context) {
+	known, stale := o.state()
+	if !stale {
+		return
+	}
+	if !known {
+		o.counting.Lock()
+	} else if !o.counting.TryLock() {
+		return
+	}
+	defer o.counting.Unlock()
+	if _, stale := o.state(); stale {
+		o.count(ctx)
+	}
+}
+
+// state reports whether there was a count, and whether it is time for the next one.
+func (o *OpenWindows) state() (known, stale bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	interval := countFar
+	if o.counted+o.taken >= o.most/2 {
+		interval = countNear
+	}
+	return !o.at.IsZero(), time.Since(o.at) >= interval
+}
+
 // count asks Temporal. While it does not answer, the last number holds: windows cannot
 // be opened then, either.
 func (o *OpenWindows) count(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, countNear)
+	o.mu.Lock()
+	before := o.taken
+	o.mu.Unlock()
+	limited, cancel := context.WithTimeout(ctx, countNear)
 	defer cancel()
-	o.at = time.Now()
-	counted, err := o.temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: o.query})
-	if err != nil {
-		if ctx.Err() == nil {
-			o.logger.Warn("the open windows cannot be counted", "error", err)
-		}
-		return
+	counted, err := o.temporal.CountWorkflow(limited, &workflowservice.CountWorkflowExecutionsRequest{Query: o.query})
+	if err != nil && ctx.Err() == nil {
+		o.logger.Warn("the open windows cannot be counted", "error", err)
 	}
-	o.counted, o.taken = counted.GetCount(), 0
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.at = time.Now() // an answer that takes long must not be asked for again at once
+	if err == nil {
+		o.counted, o.taken = counted.GetCount(), o.taken-before
+	}
 }
 
 // Open is how many windows are open, as far as this process knows.
-func (o *OpenWindows) Open() int64 {
+func (o *OpenWindows) Open(ctx context.Context) int64 {
+	o.refresh(ctx)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.counted + o.taken

@@ -47,7 +47,7 @@ type Ceiling interface {
 	// Take reports whether one more window may be opened.
 	Take(ctx context.Context) bool
 	// Open is how many are open, as last counted, and Most how many may be.
-	Open() int64
+	Open(ctx context.Context) int64
 	Most() int64
 }
 
@@ -59,6 +59,9 @@ type Poller struct {
 	Read    func(shardID string, from kinesis.Position) ShardReader
 	Horizon Horizon
 	Windows Windows
+	// Begun tells whether Temporal knows a window that begins with the record. Nil where
+	// nobody can tell.
+	Begun   func(ctx context.Context, shardID string, first window.SequenceNumber) (bool, error)
 	Markers Markers
 	Ceiling Ceiling
 	Limits  window.Limits
@@ -88,6 +91,16 @@ func (p *Poller) PollShard(ctx context.Context, in workflows.PollShardInput) (wo
 		}
 	}
 	l := newLease(p, in, func(h workflows.PollShardHeartbeat) { activity.RecordHeartbeat(ctx, h) })
+	info := activity.GetInfo(ctx)
+	// The timeout is that of the lease before; this process can be set to another one.
+	l.every = info.HeartbeatTimeout / heartbeatsPerTimeout
+	l.now = clockOf(info)
 	result, err := l.run(ctx, activity.GetWorkerStopChannel(ctx))
-	return result, withDelay(err, activity.GetInfo(ctx).Attempt)
+	return result, withDelay(err, info.Attempt)
+}
+
+// clockOf is the clock of Temporal, as it was told when the activity began.
+func clockOf(info activity.Info) func() time.Time {
+	begun := time.Now()
+	return func() time.Time { return info.StartedTime.Add(time.Since(begun)) }
 }

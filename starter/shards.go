@@ -3,7 +3,6 @@ package starter
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.temporal.io/sdk/activity"
@@ -38,7 +37,7 @@ func (s *Shards) ListShards(ctx context.Context, in workflows.ListShardsInput) (
 	if err != nil {
 		return workflows.ListShardsResult{}, newStreamError(err)
 	}
-	out := workflows.ListShardsResult{At: at, OpenWindows: s.Ceiling.Open(), MaxOpenWindows: s.Ceiling.Most()}
+	out := workflows.ListShardsResult{At: at, OpenWindows: s.Ceiling.Open(ctx), MaxOpenWindows: s.Ceiling.Most()}
 	if len(shards) > shardsPerListing {
 		shards, out.More = shards[:shardsPerListing], true
 	}
@@ -68,7 +67,7 @@ func (s *Shards) ResolveStart(ctx context.Context, in workflows.ResolveStartInpu
 			return workflows.ResolveStartResult{Start: startOf(m), Progress: progressOf(m), Drained: m.Drained}, nil
 		}
 	}
-	now := time.Now()
+	now := activity.GetInfo(ctx).StartedTime // by the clock of Temporal
 	p, err := s.Stream.Resolve(ctx, in.ShardID, in.Position, in.Margin, now, func() { activity.RecordHeartbeat(ctx) })
 	if errors.Is(err, kinesis.ErrNoShard) {
 		return workflows.ResolveStartResult{Gone: true}, nil

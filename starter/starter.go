@@ -70,13 +70,14 @@ func New(d Dependencies) *Starter {
 		OnFatalError:                       d.OnFatal,
 	})
 	ceiling := NewOpenWindows(d.Temporal, d.Config.Pipeline, d.Config.MaxOpenWindows, d.Logger)
+	chain := &Chain{Client: d.Temporal, Stage: d.Stage, Pipeline: d.Config.Pipeline, Stream: d.Config.Stream}
 	s.poller = &Poller{
 		Stream: d.Config.Stream,
 		Read: func(shardID string, from kinesis.Position) ShardReader {
 			return s.stream.Reader(shardID, from, kinesis.ReaderOptions{LongestIdle: longestIdle(d.Config.WindowMaxAge)})
 		},
 		Horizon: s.stream,
-		Windows: &Chain{Client: d.Temporal, Stage: d.Stage, Pipeline: d.Config.Pipeline, Stream: d.Config.Stream},
+		Windows: chain, Begun: chain.Begun,
 		Markers: s.markers,
 		Ceiling: ceiling,
 		Limits: window.Limits{

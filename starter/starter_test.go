@@ -263,7 +263,7 @@ func listShards(t *testing.T, api kinesis.API) (workflows.ListShardsResult, erro
 	env := activityEnvironment()
 	activities := &starter.Shards{
 		Stream: kinesis.NewStream(api, "api-logs"), Markers: marker.Store{Stage: memory(t), Pipeline: "p"},
-		Ceiling: starter.NewOpenWindows(nil, "p", 1, slog.New(slog.DiscardHandler)),
+		Ceiling: starter.NewOpenWindows(noWindows{}, "p", 1, slog.New(slog.DiscardHandler)),
 	}
 	env.RegisterActivityWithOptions(activities.ListShards, activity.RegisterOptions{Name: workflows.ListShardsName})
 	var out workflows.ListShardsResult
@@ -272,6 +272,13 @@ func listShards(t *testing.T, api kinesis.API) (workflows.ListShardsResult, erro
 		return out, err
 	}
 	return out, value.Get(&out)
+}
+
+// noWindows is a Temporal without open windows.
+type noWindows struct{}
+
+func (noWindows) CountWorkflow(context.Context, *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
+	return &workflowservice.CountWorkflowExecutionsResponse{}, nil
 }
 
 func activityEnvironment() *testsuite.TestActivityEnvironment {

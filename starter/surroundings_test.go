@@ -27,6 +27,6 @@ func (noMarkers) Replace(context.Context, marker.Marker) error { return nil }
 // unbounded is no ceiling.
 type unbounded struct{}
 
-func (unbounded) Take(context.Context) bool { return true }
-func (unbounded) Open() int64               { return 0 }
-func (unbounded) Most() int64               { return 0 }
+func (unbounded) Take(context.Context) bool  { return true }
+func (unbounded) Open(context.Context) int64 { return 0 }
+func (unbounded) Most() int64                { return 0 }

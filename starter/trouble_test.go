@@ -2,6 +2,7 @@ package starter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/internal/window"
+	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
 func TestLeasePutsUpWithKinesis(t *testing.T) {
@@ -99,8 +101,8 @@ func (c *ceiling) Take(context.Context) bool {
 	}
 	return true
 }
-func (c *ceiling) Open() int64 { return 7 }
-func (c *ceiling) Most() int64 { return 7 }
+func (c *ceiling) Open(context.Context) int64 { return 7 }
+func (c *ceiling) Most() int64                { return 7 }
 
 func TestLeasePausesBelowTheCeiling(t *testing.T) {
 	t.Parallel()
@@ -132,6 +134,49 @@ func TestLeasePausesBelowTheCeiling(t *testing.T) {
 		require.NoError(t, run.err)
 		require.Equal(t, endedByPause, run.result.Ended)
 		require.True(t, run.memory.TryAcquire(largestAnswer), "the memory was given back")
+	})
+}
+
+// TestLeaseOpensItsWindowBeforeAGapWhereThereIsRoomForOne: one place is enough for it.
+func TestLeaseOpensItsWindowBeforeAGapWhereThereIsRoomForOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &chainOf{}
+		run := runLease(t.Context(), &script{
+			batches: []kinesis.Batch{behind(someBatch(1, 3))}, fail: fmt.Errorf("find it: %w", kinesis.ErrPosition),
+		}, c, nil, func(l *lease) { l.Ceiling = withLeft(1) })
+		require.NoError(t, run.err)
+		require.Equal(t, []string{"1-3 drain"}, c.opened)
+		require.NotNil(t, run.result.Gap)
+	})
+}
+
+// TestCheckpointDoesNotAgeInAPause: it can last for days, and is no gap.
+func TestCheckpointDoesNotAgeInAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			begun bool
+			err   error
+			young bool
+		}{
+			"nobody has gone on":    {young: true},
+			"somebody has":          {begun: true},
+			"Temporal is not there": {err: errors.New("down")},
+		} {
+			known := time.Now().Add(-60 * time.Hour)
+			run := runLease(t.Context(), &script{batches: []kinesis.Batch{behind(someBatch(5, 9))}}, &chainOf{}, nil, func(l *lease) {
+				l.Ceiling = withLeft(0)
+				l.progress = workflows.Progress{Checkpoint: "4", CheckpointAt: known}
+				l.Begun = func(_ context.Context, _ string, first window.SequenceNumber) (bool, error) {
+					require.Equal(t, window.SequenceNumber("5"), first)
+					return c.begun, c.err
+				}
+			})
+			require.NoError(t, run.err, name)
+			require.Equal(t, endedByPause, run.result.Ended, name)
+			require.Equal(t, c.young, run.result.CheckpointAt.After(known), name)
+		}
 	})
 }
 

@@ -1,0 +1,67 @@
+package starter
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	// ceilingInterval is how often a paused lease looks whether it may go on, and
+	// longestPause when it gives up what it has read and the shard with it.
+	ceilingInterval = time.Second
+	longestPause    = 5 * time.Minute
+)
+
+// orPause waits for room under the ceiling.
+func (l *lease) orPause(ctx, reading context.Context) func() error {
+	return func() error { return l.pause(ctx, reading) }
+}
+
+// orLeave does not wait: what there is no room for stays in Kinesis.
+func (l *lease) orLeave(ctx context.Context) func() error {
+	return func() error {
+		if !l.Ceiling.Take(ctx) {
+			return errPaused
+		}
+		return nil
+	}
+}
+
+// pause waits until one more window may be opened. If that takes too long, or the
+// process is asked to stop meanwhile, what is open stays in Kinesis for the next owner.
+func (l *lease) pause(ctx, reading context.Context) error {
+	if l.Ceiling.Take(reading) {
+		return nil
+	}
+	l.Metrics.Pause(ctx, 1)
+	defer l.Metrics.Pause(context.WithoutCancel(ctx), -1)
+	l.lookForNext(ctx)
+	for until := time.Now().Add(longestPause); time.Now().Before(until); {
+		l.say(ctx, fmt.Sprintf("%d windows are open, max_open_windows allows %d", l.Ceiling.Open(ctx), l.Ceiling.Most()))
+		if err := waitUntil(reading, time.Now().Add(ceilingInterval)); err != nil {
+			return errPaused
+		}
+		if l.Ceiling.Take(reading) {
+			l.log.Info("reading goes on")
+			l.waiting = ""
+			return nil
+		}
+	}
+	return errPaused
+}
+
+// lookForNext finds out whether the checkpoint is the end of the chain still. A pause can
+// last for days, lease after lease in which no window is opened; the checkpoint would
+// seem older than Temporal's memory in the end.
+func (l *lease) lookForNext(ctx context.Context) {
+	if l.ends || l.Begun == nil || l.progress.CheckpointAt.IsZero() {
+		return
+	}
+	begun, err := l.Begun(ctx, l.in.ShardID, l.open[0].SequenceNumber)
+	if err != nil {
+		l.log.Warn("whether the next window exists is not known", "error", err)
+		return
+	}
+	l.ends = !begun
+}
