@@ -81,8 +81,9 @@ type Poller struct {
 // PollShard reads one shard and opens its windows, until the lease is over, the
 // process is asked to stop, the shard is drained, or records may be missing.
 func (p *Poller) PollShard(ctx context.Context, in workflows.PollShardInput) (workflows.PollShardResult, error) {
+	info := activity.GetInfo(ctx)
 	if err := sameStream(in.Stream, p.Stream); err != nil {
-		return workflows.PollShardResult{}, err
+		return workflows.PollShardResult{}, withDelay(err, info.Attempt)
 	}
 	if activity.HasHeartbeatDetails(ctx) {
 		var last workflows.PollShardHeartbeat
@@ -91,7 +92,6 @@ func (p *Poller) PollShard(ctx context.Context, in workflows.PollShardInput) (wo
 		}
 	}
 	l := newLease(p, in, func(h workflows.PollShardHeartbeat) { activity.RecordHeartbeat(ctx, h) })
-	info := activity.GetInfo(ctx)
 	// The timeout is that of the lease before; this process can be set to another one.
 	l.every = info.HeartbeatTimeout / heartbeatsPerTimeout
 	l.now = clockOf(info)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -21,6 +22,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.uber.org/fx"
 
@@ -253,6 +255,9 @@ func TestPollShardRefusesAnotherStream(t *testing.T) {
 	env.RegisterActivityWithOptions(p.PollShard, activity.RegisterOptions{Name: workflows.PollShardName})
 	_, err := env.ExecuteActivity(workflows.PollShardName, workflows.PollShardInput{Pipeline: "p", Stream: "other-logs"})
 	requireType(t, err, starter.ErrorWrongStream)
+	app, ok := errors.AsType[*temporal.ApplicationError](err)
+	require.True(t, ok)
+	require.GreaterOrEqual(t, app.NextRetryDelay(), time.Second, "not as soon as after a crash")
 	for _, text := range []string{"api-logs", "other-logs", "LOGPIPE_STREAM", "LOGPIPE_PIPELINE"} {
 		require.ErrorContains(t, err, text)
 	}
