@@ -103,23 +103,16 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 	l.log.Info("shard taken over", "checkpoint", l.progress.Checkpoint)
 	// A stopping process interrupts the wait for the next read, but not the start of
 	// the last window.
-	reading, interrupt := context.WithCancelCause(ctx)
-	defer interrupt(nil)
+	reading, release := untilStopped(ctx, stop)
+	defer release()
 	if end, bounded := ctx.Deadline(); bounded {
 		// Set when the lease was given away, by what the one before was set to. Whatever
 		// keeps this one from its end, a lease that is cut off loses what is open, and the
 		// next one as well: it must come to an end by itself.
-		var release func()
-		reading, release = context.WithDeadlineCause(reading, end.Add(-handOverTime), errLeaseOver)
-		defer release()
+		var cancel func()
+		reading, cancel = context.WithDeadlineCause(reading, end.Add(-handOverTime), errLeaseOver)
+		defer cancel()
 	}
-	go func() {
-		select {
-		case <-stop:
-			interrupt(errStopping)
-		case <-reading.Done():
-		}
-	}()
 
 	// Not with reading: the last window of a stopping process may take long, too.
 	alive, end := context.WithCancel(ctx)
@@ -144,6 +137,19 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 	l.markLast(ctx, result.Drained)
 	l.log.Info("shard handed over", "because", result.Ended, "checkpoint", l.progress.Checkpoint, "windows", l.windows)
 	return result, nil
+}
+
+// untilStopped is a context that ends when the process is asked to stop.
+func untilStopped(ctx context.Context, stop <-chan struct{}) (context.Context, func()) {
+	ctx, interrupt := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-stop:
+			interrupt(errStopping)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { interrupt(nil) }
 }
 
 // poll reads and cuts until the lease is over.

@@ -67,6 +67,10 @@ func (s *Shards) ResolveStart(ctx context.Context, in workflows.ResolveStartInpu
 			return workflows.ResolveStartResult{Start: startOf(m), Progress: progressOf(m), Drained: m.Drained}, nil
 		}
 	}
+	// The first record can be hours away, and a process that is asked to stop must not
+	// wait for it.
+	ctx, release := untilStopped(ctx, activity.GetWorkerStopChannel(ctx))
+	defer release()
 	now := activity.GetInfo(ctx).StartedTime // by the clock of Temporal
 	p, err := s.Stream.Resolve(ctx, in.ShardID, in.Position, in.Margin, now, func() { activity.RecordHeartbeat(ctx) })
 	if errors.Is(err, kinesis.ErrNoShard) {
