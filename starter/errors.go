@@ -3,11 +3,13 @@ package starter
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
+	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
 // Types of the errors that the starter's activities end with. All are retried:
@@ -23,12 +25,16 @@ const (
 	ErrorStreamKey = "StreamKeyUnavailable"
 	// ErrorStreamGone: there is no stream of that name.
 	ErrorStreamGone = "StreamNotFound"
+	// ErrorStreamRecreated: the stream was deleted and made again under its name.
+	ErrorStreamRecreated = "StreamRecreated"
 	// ErrorStage: the window could not be staged.
 	ErrorStage = "StageUnavailable"
 	// ErrorWindowStart: Temporal did not accept the start of the window.
 	ErrorWindowStart = "WindowStartFailed"
 	// ErrorStalled: the process was stopped for so long that what it had read is of no use.
 	ErrorStalled = "Stalled"
+	// ErrorPanic: the code is wrong.
+	ErrorPanic = "Panic"
 	// ErrorWrongStream: the pipeline of this starter reads another stream.
 	ErrorWrongStream = "WrongStream"
 )
@@ -90,4 +96,21 @@ func sameStream(pipelines, ours string) error {
 	return temporal.NewApplicationError(fmt.Sprintf(
 		"the pipeline reads stream %s, this starter is set to %s: set LOGPIPE_STREAM to the same text, or LOGPIPE_PIPELINE to a new name",
 		pipelines, ours), ErrorWrongStream)
+}
+
+// newRecreatedError refuses to list a stream that is another one than the pipeline began
+// with. Its shards have ids that the pipeline has seen before: which of them were read,
+// nobody could tell.
+func newRecreatedError(in workflows.ListShardsInput, created time.Time) error {
+	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf(
+		"stream %s was deleted and made again: the pipeline began with the one of %s, this one is of %s; set LOGPIPE_PIPELINE to a new name to read it",
+		in.Stream, in.Created.UTC().Format(time.RFC3339), created.UTC().Format(time.RFC3339)),
+		ErrorStreamRecreated, temporal.ApplicationErrorOptions{NextRetryDelay: slowRetry})
+}
+
+// recovered makes an error of a panic, so that it is paced like any other.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = temporal.NewApplicationError(fmt.Sprintf("panic: %v\n%s", p, debug.Stack()), ErrorPanic)
+	}
 }

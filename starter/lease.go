@@ -99,6 +99,12 @@ const (
 	endedByPause = "pause"
 )
 
+// guarded is run, with a panic as an error.
+func (l *lease) guarded(ctx context.Context, stop <-chan struct{}) (result workflows.PollShardResult, err error) {
+	defer recovered(&err)
+	return l.run(ctx, stop)
+}
+
 func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollShardResult, error) {
 	l.log.Info("shard taken over", "checkpoint", l.progress.Checkpoint)
 	// A stopping process interrupts the wait for the next read, but not the start of

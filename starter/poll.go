@@ -95,7 +95,7 @@ func (p *Poller) PollShard(ctx context.Context, in workflows.PollShardInput) (wo
 	// The timeout is that of the lease before; this process can be set to another one.
 	l.every = info.HeartbeatTimeout / heartbeatsPerTimeout
 	l.now = clockOf(info)
-	result, err := l.run(ctx, activity.GetWorkerStopChannel(ctx))
+	result, err := l.guarded(ctx, activity.GetWorkerStopChannel(ctx))
 	return result, withDelay(err, info.Attempt)
 }
 

@@ -23,7 +23,7 @@ import (
 
 // RecoveryStage is a stage that can be read, too; *stage.Stage is one.
 type RecoveryStage interface {
-	marker.Stage
+	Storage
 	Keys(ctx context.Context, prefix string) ([]string, error)
 	Reader(ctx context.Context, key string) (io.ReadCloser, error)
 }
@@ -110,7 +110,7 @@ func (r *Recovery) run(ctx context.Context, plan RecoveryPlan) (Recovered, error
 		}
 		done.Markers++
 	}
-	return done, startStreamReader(ctx, r.Temporal, r.Config, plan.Position)
+	return done, startStreamReader(ctx, r.Temporal, r.Config, plan.Position, plan.begun())
 }
 
 // startWindows starts all windows and returns how far they reach in each shard.

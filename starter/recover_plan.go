@@ -44,6 +44,20 @@ type ShardRecovery struct {
 	Marker *marker.Marker
 }
 
+// begun are the shards that were being read. Kinesis may have forgotten some of them
+// since, and their readers are to say so.
+func (p RecoveryPlan) begun() []workflows.KnownShard {
+	var begun []workflows.KnownShard
+	for _, s := range p.Shards {
+		if s.Marker == nil || !s.Marker.Drained {
+			begun = append(begun, workflows.KnownShard{
+				Shard: workflows.Shard{ID: s.ShardID}, State: workflows.ShardWaiting, Position: p.Position.String(),
+			})
+		}
+	}
+	return begun
+}
+
 // DamagedWindow is a staged object that does not hold the window it is named after.
 type DamagedWindow struct {
 	Key string

@@ -119,6 +119,11 @@ func TestRecoverStartsWhatIsStagedAndReadsOn(t *testing.T) {
 	require.Equal(t, map[string]window.SequenceNumber{shard: "14", other: "5", idle: "77"}, checkpoints)
 	require.Equal(t, "TRIM_HORIZON", l.server.reader.Position, "with LATEST, what a shard took in before now would be left out")
 	require.Equal(t, "api-logs", l.server.reader.Stream)
+	var begun []string
+	for _, known := range l.server.reader.Shards {
+		begun = append(begun, window.ShortShard(known.ID))
+	}
+	require.Equal(t, []string{"2", "7", "12"}, begun, "whether or not Kinesis still lists them")
 
 	_, err = l.Plan(t.Context())
 	require.ErrorContains(t, err, "p/stream", "Temporal knows the pipeline again")

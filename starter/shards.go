@@ -33,11 +33,18 @@ func (s *Shards) ListShards(ctx context.Context, in workflows.ListShardsInput) (
 	if err != nil {
 		return workflows.ListShardsResult{}, newStreamError(err)
 	}
+	created, err := s.Stream.Created(ctx)
+	if err != nil {
+		return workflows.ListShardsResult{}, newStreamError(err)
+	}
+	if !in.Created.IsZero() && !created.IsZero() && !created.Equal(in.Created) {
+		return workflows.ListShardsResult{}, newRecreatedError(in, created)
+	}
 	shards, err := s.Stream.Shards(ctx, in.After)
 	if err != nil {
 		return workflows.ListShardsResult{}, newStreamError(err)
 	}
-	out := workflows.ListShardsResult{At: at, OpenWindows: s.Ceiling.Open(ctx), MaxOpenWindows: s.Ceiling.Most()}
+	out := workflows.ListShardsResult{At: at, Created: created, OpenWindows: s.Ceiling.Open(ctx), MaxOpenWindows: s.Ceiling.Most()}
 	if len(shards) > shardsPerListing {
 		shards, out.More = shards[:shardsPerListing], true
 	}
@@ -101,13 +108,14 @@ func position(c workflows.ChainStart) kinesis.Position {
 	return kinesis.Position{Kind: types.ShardIteratorType(c.Kind), SequenceNumber: c.SequenceNumber, Timestamp: c.Timestamp}
 }
 
-// Register registers the starter's activities under the names that the workflows
-// use.
-func Register(r worker.ActivityRegistry, s *Shards, p *Poller) {
-	register := func(name string, fn any) {
-		r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
-	}
-	register(workflows.ListShardsName, s.ListShards)
-	register(workflows.ResolveStartName, s.ResolveStart)
-	register(workflows.PollShardName, p.PollShard)
+// RegisterListing registers ListShards and ResolveStart under the names that the
+// workflows use.
+func RegisterListing(r worker.ActivityRegistry, s *Shards) {
+	r.RegisterActivityWithOptions(s.ListShards, activity.RegisterOptions{Name: workflows.ListShardsName})
+	r.RegisterActivityWithOptions(s.ResolveStart, activity.RegisterOptions{Name: workflows.ResolveStartName})
+}
+
+// RegisterPolling registers PollShard under the name that the workflows use.
+func RegisterPolling(r worker.ActivityRegistry, p *Poller) {
+	r.RegisterActivityWithOptions(p.PollShard, activity.RegisterOptions{Name: workflows.PollShardName})
 }

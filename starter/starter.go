@@ -22,9 +22,14 @@ import (
 // What it cannot open in time stays in Kinesis for the next owner.
 const stopTimeout = 15 * time.Second
 
-// listingSlots are activity slots beside those for shards: listing shards must
-// not wait for a lease to end.
-const listingSlots = 4
+// listings is how many activities beside reading a starter runs at once.
+const listings = 4
+
+// Storage is what a starter needs of the stage; *stage.Stage has it.
+type Storage interface {
+	Stage
+	marker.Stage
+}
 
 // Dependencies are what a starter is made of.
 type Dependencies struct {
@@ -32,7 +37,7 @@ type Dependencies struct {
 	Temporal  client.Client
 	Namespace connect.Namespace
 	Kinesis   kinesis.API
-	Stage     marker.Stage
+	Stage     Storage
 	Metrics   *Metrics
 	Logger    *slog.Logger
 	// OnFatal is called when the process can no longer reach Temporal for good.
@@ -47,7 +52,8 @@ type Starter struct {
 	stream    *kinesis.Stream
 	markers   marker.Store
 	poller    *Poller
-	worker    sdkworker.Worker
+	polling   sdkworker.Worker
+	listing   sdkworker.Worker
 	logger    *slog.Logger
 
 	stop func()
@@ -62,13 +68,17 @@ func New(d Dependencies) *Starter {
 		stop:    func() {},
 	}
 	identity := connect.Identity("starter")
-	s.worker = sdkworker.New(d.Temporal, window.StarterQueue(d.Config.Pipeline), sdkworker.Options{
-		Identity:                           identity,
-		DisableWorkflowWorker:              true,
-		MaxConcurrentActivityExecutionSize: d.Config.MaxShards + listingSlots,
-		WorkerStopTimeout:                  stopTimeout,
-		OnFatalError:                       d.OnFatal,
-	})
+	newWorker := func(queue string, slots int) sdkworker.Worker {
+		return sdkworker.New(d.Temporal, queue, sdkworker.Options{
+			Identity:                           identity,
+			DisableWorkflowWorker:              true,
+			MaxConcurrentActivityExecutionSize: slots,
+			WorkerStopTimeout:                  stopTimeout,
+			OnFatalError:                       d.OnFatal,
+		})
+	}
+	s.polling = newWorker(window.StarterQueue(d.Config.Pipeline), d.Config.MaxShards)
+	s.listing = newWorker(window.ListingQueue(d.Config.Pipeline), listings)
 	ceiling := NewOpenWindows(d.Temporal, d.Config.Pipeline, d.Config.MaxOpenWindows, d.Logger)
 	chain := &Chain{Client: d.Temporal, Stage: d.Stage, Pipeline: d.Config.Pipeline, Stream: d.Config.Stream}
 	s.poller = &Poller{
@@ -91,7 +101,8 @@ func New(d Dependencies) *Starter {
 		Logger:   d.Logger,
 		Metrics:  d.Metrics,
 	}
-	Register(s.worker, &Shards{Stream: s.stream, Markers: s.markers, Ceiling: ceiling}, s.poller)
+	RegisterPolling(s.polling, s.poller)
+	RegisterListing(s.listing, &Shards{Stream: s.stream, Markers: s.markers, Ceiling: ceiling})
 	return s
 }
 
@@ -118,15 +129,22 @@ func (s *Starter) Start(ctx context.Context) error {
 	if s.poller.Remembered, err = connect.Retention(ctx, s.temporal, s.namespace); err != nil {
 		return err
 	}
-	if err := s.worker.Start(); err != nil {
-		return fmt.Errorf("start polling task queue %s: %w", window.StarterQueue(s.config.Pipeline), err)
+	for queue, w := range map[string]sdkworker.Worker{
+		window.ListingQueue(s.config.Pipeline): s.listing, window.StarterQueue(s.config.Pipeline): s.polling,
+	} {
+		if err := w.Start(); err != nil {
+			return fmt.Errorf("start polling task queue %s: %w", queue, err)
+		}
 	}
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var kept sync.WaitGroup
 	kept.Go(func() { s.keepStreamReader(keeping) })
 	s.stop = sync.OnceFunc(func() {
 		stop()
-		s.worker.Stop()
+		var stopped sync.WaitGroup
+		stopped.Go(s.polling.Stop)
+		stopped.Go(s.listing.Stop)
+		stopped.Wait()
 		kept.Wait()
 	})
 	s.logger.Info("starter runs", "settings", s.config)

@@ -40,10 +40,13 @@ import (
 type stream struct {
 	kinesis.API // the rest panics
 	fails       error
+	created     time.Time
 }
 
 func (s stream) DescribeStreamSummary(context.Context, *awskinesis.DescribeStreamSummaryInput, ...func(*awskinesis.Options)) (*awskinesis.DescribeStreamSummaryOutput, error) {
-	return &awskinesis.DescribeStreamSummaryOutput{}, s.fails
+	return &awskinesis.DescribeStreamSummaryOutput{
+		StreamDescriptionSummary: &types.StreamDescriptionSummary{StreamCreationTimestamp: &s.created},
+	}, s.fails
 }
 
 func (s stream) ListShards(context.Context, *awskinesis.ListShardsInput, ...func(*awskinesis.Options)) (*awskinesis.ListShardsOutput, error) {
@@ -67,7 +70,7 @@ func newStarter(t *testing.T, address string, api kinesis.API) *starter.Starter 
 	return newStarterOn(t, address, api, memory(t))
 }
 
-func newStarterOn(t *testing.T, address string, api kinesis.API, st marker.Stage) *starter.Starter {
+func newStarterOn(t *testing.T, address string, api kinesis.API, st starter.Storage) *starter.Starter {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	temporal, err := client.NewLazyClient(client.Options{HostPort: address, Logger: log.NewStructuredLogger(quiet)})
@@ -263,7 +266,29 @@ func TestPollShardRefusesAnotherStream(t *testing.T) {
 	}
 }
 
+// TestListShardsOfAStreamThatWasMadeAgain: its shards have ids that were read before, and
+// the pipeline would take them for drained.
+func TestListShardsOfAStreamThatWasMadeAgain(t *testing.T) {
+	t.Parallel()
+	made := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, in := range []workflows.ListShardsInput{{Stream: "api-logs"}, {Stream: "api-logs", Created: made}} {
+		out, err := listShardsOf(t, stream{created: made}, in)
+		require.NoError(t, err)
+		require.Equal(t, made, out.Created)
+	}
+	_, err := listShardsOf(t, stream{created: made.Add(time.Hour)}, workflows.ListShardsInput{Stream: "api-logs", Created: made})
+	requireType(t, err, starter.ErrorStreamRecreated)
+	for _, text := range []string{"api-logs", "2026-01-02T03:04:05Z", "2026-01-02T04:04:05Z", "LOGPIPE_PIPELINE"} {
+		require.ErrorContains(t, err, text)
+	}
+}
+
 func listShards(t *testing.T, api kinesis.API) (workflows.ListShardsResult, error) {
+	t.Helper()
+	return listShardsOf(t, api, workflows.ListShardsInput{Stream: "api-logs"})
+}
+
+func listShardsOf(t *testing.T, api kinesis.API, in workflows.ListShardsInput) (workflows.ListShardsResult, error) {
 	t.Helper()
 	env := activityEnvironment()
 	activities := &starter.Shards{
@@ -272,7 +297,7 @@ func listShards(t *testing.T, api kinesis.API) (workflows.ListShardsResult, erro
 	}
 	env.RegisterActivityWithOptions(activities.ListShards, activity.RegisterOptions{Name: workflows.ListShardsName})
 	var out workflows.ListShardsResult
-	value, err := env.ExecuteActivity(workflows.ListShardsName, workflows.ListShardsInput{Stream: "api-logs"})
+	value, err := env.ExecuteActivity(workflows.ListShardsName, in)
 	if err != nil {
 		return out, err
 	}

@@ -31,7 +31,7 @@ func (s *Starter) ensureStreamReader(ctx context.Context) error {
 		// Should it not run, it is not the first one of the pipeline.
 		position = othersBeginAt(position)
 	}
-	if err := startStreamReader(ctx, s.temporal, s.config, position); err != nil {
+	if err := startStreamReader(ctx, s.temporal, s.config, position, nil); err != nil {
 		return err
 	}
 	id := window.StreamReaderID(s.config.Pipeline)
@@ -103,8 +103,9 @@ func findStreamReader(ctx context.Context, c client.Client, pipeline string) (*w
 	return described.GetWorkflowExecutionInfo(), nil
 }
 
-// startStreamReader starts the pipeline's StreamReader where it does not run.
-func startStreamReader(ctx context.Context, c client.Client, cfg config.Config, position config.StartPosition) error {
+// startStreamReader starts the pipeline's StreamReader where it does not run. It knows
+// of the shards that were being read, beside those that Kinesis lists.
+func startStreamReader(ctx context.Context, c client.Client, cfg config.Config, position config.StartPosition, begun []workflows.KnownShard) error {
 	id := window.StreamReaderID(cfg.Pipeline)
 	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       id,
@@ -115,7 +116,7 @@ func startStreamReader(ctx context.Context, c client.Client, cfg config.Config, 
 		TypedSearchAttributes:    temporal.NewSearchAttributes(visibility.Pipeline.ValueSet(cfg.Pipeline)),
 	}, workflows.StreamReaderName, workflows.StreamReaderInput{
 		Pipeline: cfg.Pipeline, Stream: cfg.Stream,
-		Position: position.String(), Poll: pollOptions(cfg),
+		Position: position.String(), Poll: pollOptions(cfg), Shards: begun,
 	})
 	if err != nil {
 		return fmt.Errorf("start workflow %s: %w", id, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -83,6 +84,22 @@ func TestFailedLeasesAreTriedAgainLater(t *testing.T) {
 	require.Equal(t, slowRetry, app.NextRetryDelay(), "a person has to mend that")
 	require.NoError(t, withDelay(nil, 1))
 	require.ErrorIs(t, withDelay(context.Canceled, 1), context.Canceled)
+}
+
+// TestLeaseThatPanics is tried again at the pace of other failures, and says where.
+func TestLeaseThatPanics(t *testing.T) {
+	t.Parallel()
+	l := newLease(&Poller{
+		Logger: slog.New(slog.DiscardHandler), Options: workflows.PollOptions{Lease: time.Minute, HeartbeatTimeout: time.Minute},
+		Read: func(string, kinesis.Position) ShardReader { panic("no reader") },
+	}, workflows.PollShardInput{}, func(workflows.PollShardHeartbeat) {})
+	_, err := l.guarded(t.Context(), nil)
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, withDelay(err, 1), &app)
+	require.Equal(t, ErrorPanic, app.Type())
+	require.Contains(t, app.Message(), "no reader")
+	require.Contains(t, app.Message(), "trouble_test.go")
+	require.Equal(t, firstRetry, app.NextRetryDelay())
 }
 
 // ceiling lets some windows be opened, then none until it is raised.

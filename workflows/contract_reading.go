@@ -56,6 +56,8 @@ type ListShardsInput struct {
 	Stream string `json:"stream"`
 	// After is the shard behind which the listing begins; empty for all shards.
 	After string `json:"after,omitempty"`
+	// Created is when the stream was made that the pipeline began with; zero at first.
+	Created time.Time `json:"created,omitzero"`
 }
 
 // ListShardsResult holds shards that Kinesis lists, in the order of their ids, closed
@@ -66,6 +68,8 @@ type ListShardsResult struct {
 	More bool `json:"more,omitempty"`
 	// At is the time of Kinesis' clock, in whole seconds.
 	At time.Time `json:"at,omitzero"`
+	// Created is when the stream was made.
+	Created time.Time `json:"created,omitzero"`
 	// OpenWindows of the pipeline, as the pollers of this process last counted them, and
 	// how many there may be before they pause.
 	OpenWindows    int64 `json:"openWindows,omitempty"`

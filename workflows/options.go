@@ -111,7 +111,7 @@ func sweepStageOptions(ctx workflow.Context) workflow.Context {
 // and the pause before it take less than the heartbeat.
 func resolveStartOptions(ctx workflow.Context, pipeline string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           window.StarterQueue(pipeline),
+		TaskQueue:           window.ListingQueue(pipeline),
 		StartToCloseTimeout: 24 * time.Hour,
 		HeartbeatTimeout:    time.Minute,
 		RetryPolicy:         retryWithin(longestRetry),
@@ -122,7 +122,7 @@ func resolveStartOptions(ctx workflow.Context, pipeline string) workflow.Context
 // answers.
 func listShardsOptions(ctx workflow.Context, pipeline string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           window.StarterQueue(pipeline),
+		TaskQueue:           window.ListingQueue(pipeline),
 		StartToCloseTimeout: 5 * time.Minute,
 		HeartbeatTimeout:    30 * time.Second,
 		RetryPolicy:         retryWithin(longestRetry),

@@ -64,6 +64,8 @@ type StreamReaderInput struct {
 	Position string      `json:"position"`
 	Poll     PollOptions `json:"poll"`
 
+	// Created is when the stream was made, as the first listing told.
+	Created time.Time `json:"created,omitzero"`
 	// Listed is false until all shards were listed for the first time.
 	Listed bool `json:"listed,omitempty"`
 	// ListedUpTo is the last shard that was listed. Kinesis gives new shards higher ids.
@@ -136,9 +138,12 @@ func (r *streamReader) list(ctx workflow.Context) error {
 	for {
 		var listed ListShardsResult
 		err := workflow.ExecuteActivity(listShardsOptions(ctx, r.in.Pipeline), ListShardsName,
-			ListShardsInput{Stream: r.in.Stream, After: r.in.ListedUpTo}).Get(ctx, &listed)
+			ListShardsInput{Stream: r.in.Stream, After: r.in.ListedUpTo, Created: r.in.Created}).Get(ctx, &listed)
 		if err != nil {
 			return err
+		}
+		if r.in.Created.IsZero() {
+			r.in.Created = listed.Created
 		}
 		r.open, r.mostOpen = listed.OpenWindows, listed.MaxOpenWindows
 		if r.in.Position == latest {

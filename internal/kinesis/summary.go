@@ -29,6 +29,7 @@ const (
 // summary is what DescribeStreamSummary tells.
 type summary struct {
 	status    types.StreamStatus
+	created   time.Time
 	retention time.Duration
 	// at is the time of Kinesis, zero where the answer did not tell it.
 	at time.Time
@@ -103,6 +104,7 @@ func (s *Stream) ask(ctx context.Context, q *question) {
 		q.answer = summary{received: time.Now(), at: clock(out.ResultMetadata)}
 		if d := out.StreamDescriptionSummary; d != nil {
 			q.answer.status = d.StreamStatus
+			q.answer.created = aws.ToTime(d.StreamCreationTimestamp).UTC()
 			q.answer.retention = time.Duration(aws.ToInt32(d.RetentionPeriodHours)) * time.Hour
 		}
 	}
@@ -171,6 +173,14 @@ func (s *Stream) Retention(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("describe stream %s: the answer tells no retention", s)
 	}
 	return sum.retention, nil
+}
+
+// Created is when the stream was made, in whole seconds and zero where Kinesis does not
+// tell. A stream that is deleted and made again under its name has another time. The
+// answer may be ten minutes old.
+func (s *Stream) Created(ctx context.Context) (time.Time, error) {
+	sum, err := s.describe(ctx, retentionMemory)
+	return sum.created.Truncate(time.Second), err
 }
 
 // Now is the time by the clock of Kinesis, in whole seconds and never ahead of it. It

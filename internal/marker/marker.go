@@ -46,8 +46,16 @@ type Start struct {
 	Timestamp      time.Time             `json:"timestamp,omitzero"`
 }
 
-// behind reports whether other has read more of the shard than m.
+func (s Start) equal(other Start) bool {
+	return s.Kind == other.Kind && s.SequenceNumber == other.SequenceNumber && s.Timestamp.Equal(other.Timestamp)
+}
+
+// behind reports whether other has read more of the shard than m. The chain of other may
+// have begun anew, behind a gap: then m has to be behind its beginning.
 func (m Marker) behind(other Marker) bool {
+	if !m.Start.equal(other.Start) && m.Checkpoint.Compare(other.Start.SequenceNumber) < 0 {
+		return true
+	}
 	if c := m.Checkpoint.Compare(other.Checkpoint); c != 0 {
 		return c < 0
 	}
@@ -61,7 +69,6 @@ func (m Marker) behind(other Marker) bool {
 type Stage interface {
 	Put(ctx context.Context, key string, body []byte) error
 	Get(ctx context.Context, key string) ([]byte, error)
-	Delete(ctx context.Context, key string) error
 	List(ctx context.Context, prefix string) iter.Seq2[stage.Object, error]
 }
 
@@ -155,9 +162,4 @@ func (s Store) Any(ctx context.Context) (bool, error) {
 		return err == nil, err
 	}
 	return false, nil
-}
-
-// Delete deletes the marker of a shard that Kinesis has forgotten.
-func (s Store) Delete(ctx context.Context, shardID string) error {
-	return s.Stage.Delete(ctx, s.key(shardID))
 }

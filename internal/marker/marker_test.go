@@ -26,6 +26,9 @@ func TestMarkerOnlyAdvances(t *testing.T) {
 	_, found, err := store.Get(t.Context(), shard)
 	require.NoError(t, err)
 	require.False(t, found)
+	some, err := store.Any(t.Context())
+	require.NoError(t, err)
+	require.False(t, some)
 
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	begin := marker.Marker{
@@ -54,19 +57,39 @@ func TestMarkerOnlyAdvances(t *testing.T) {
 	}
 
 	require.NoError(t, store.Replace(t.Context(), begin))
-	some, err := store.Any(t.Context())
+	some, err = store.Any(t.Context())
 	require.NoError(t, err)
 	require.True(t, some)
 	all, err := store.All(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []marker.Marker{begin}, all)
-	require.NoError(t, store.Delete(t.Context(), shard))
-	all, err = store.All(t.Context())
-	require.NoError(t, err)
-	require.Empty(t, all)
-	some, err = store.Any(t.Context())
-	require.NoError(t, err)
-	require.False(t, some)
+}
+
+// TestMarkerOfAChainThatBeganAnew: behind a gap, a poller from before it must not bring
+// its own chain back.
+func TestMarkerOfAChainThatBeganAnew(t *testing.T) {
+	t.Parallel()
+	store, _ := open(t)
+	old := marker.Marker{ShardID: shard, Start: marker.Start{Kind: "AT_SEQUENCE_NUMBER", SequenceNumber: "5"}, Checkpoint: "100"}
+	anew := marker.Marker{ShardID: shard, Start: marker.Start{Kind: "AT_SEQUENCE_NUMBER", SequenceNumber: "500"}}
+	get := func() marker.Marker {
+		m, _, err := store.Get(t.Context(), shard)
+		require.NoError(t, err)
+		return m
+	}
+	require.NoError(t, store.Advance(t.Context(), old))
+	require.NoError(t, store.Replace(t.Context(), anew))
+	require.NoError(t, store.Advance(t.Context(), old))
+	require.Equal(t, anew, get())
+	anew.Checkpoint = "510"
+	require.NoError(t, store.Advance(t.Context(), anew))
+	require.NoError(t, store.Advance(t.Context(), old))
+	require.Equal(t, anew, get())
+	// One whose beginning another attempt has noted differently goes on all the same.
+	other := anew
+	other.Start.SequenceNumber, other.Checkpoint = "501", "520"
+	require.NoError(t, store.Advance(t.Context(), other))
+	require.Equal(t, other, get())
 }
 
 func TestDamagedMarkersAreNamed(t *testing.T) {

@@ -26,8 +26,12 @@ func FlushWindowID(pipeline, shardID string, first SequenceNumber) string {
 // pipeline's token.
 func TokenKeeperID(pipeline string) string { return pipeline + "/token" }
 
-// StarterQueue is the task queue of the starter processes: activities that talk
-// to Kinesis.
+// ListingQueue is the task queue of the starter processes for what they do beside reading
+// shards: it must not wait for a lease to end.
+func ListingQueue(pipeline string) string { return pipeline + "/listing" }
+
+// StarterQueue is the task queue of the starter processes: one activity for each shard
+// that is read.
 func StarterQueue(pipeline string) string { return pipeline + "/starter" }
 
 // WorkerQueue is the task queue of the worker processes: all workflows, and the
