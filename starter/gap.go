@@ -16,9 +16,10 @@ import (
 // asked whether it is still there. The clocks and the trimming of Kinesis are not exact.
 const trimMargin = 5 * time.Minute
 
-// clockMargin is by how much the clock of Kinesis can be further than its answers tell:
-// they are in whole seconds, and no two of its hosts agree.
-const clockMargin = 10 * time.Second
+// arrivalMargin is by how much the times of Kinesis may be wrong: the arrival that it
+// shows of a record is approximate and need not rise from one to the next, and its clock
+// is known in whole seconds.
+const arrivalMargin = time.Minute
 
 // checkTrimmed reports the time before which records are deleted if some may have been
 // between what was read last and this batch, and the zero time if not.
@@ -66,7 +67,7 @@ func (l *lease) checkTrimmed(ctx context.Context, batch kinesis.Batch) (time.Tim
 	}
 	// The record at which the chain begins was not read yet: without it, one is missing.
 	first := l.last == "" && before != "" && l.in.Start.Kind == workflows.StartAtSequenceNumber
-	if !first && l.readUntil.After(horizon.Add(clockMargin)) {
+	if !first && l.readUntil.After(horizon.Add(arrivalMargin)) {
 		return time.Time{}, nil
 	}
 	return horizon, nil
@@ -114,21 +115,29 @@ func (l *lease) gap(ctx context.Context, gap workflows.Gap) workflows.PollShardR
 // forgotten windows that came after it: then nobody is told that they exist, and their
 // records are put into windows again. The marker in the stage can know of a later window.
 func (l *lease) checkRemembered(ctx context.Context) (workflows.PollShardResult, error) {
-	// A tenth is left to the pollers that are at work on what they read.
-	oldest := l.now().Add(-l.Remembered / 10 * 9)
-	if l.Remembered <= 0 || l.progress.CheckpointAt.IsZero() || l.progress.CheckpointAt.After(oldest) {
+	if !l.mayBeForgotten() {
 		return workflows.PollShardResult{}, nil
 	}
 	m, found, err := l.Markers.Get(ctx, l.in.ShardID)
 	if err != nil {
 		return workflows.PollShardResult{}, temporal.NewApplicationError(err.Error(), ErrorStage)
 	}
-	if found && m.Checkpoint.Compare(l.progress.Checkpoint) > 0 {
+	// A poller that has slept through a gap can have left a marker of the chain before it.
+	younger := sameStart(startOf(m), l.in.Start) && m.WrittenAt.After(l.progress.CheckpointAt)
+	if found && younger && m.Checkpoint.Compare(l.progress.Checkpoint) > 0 {
 		l.progress = progressOf(m)
 		l.last, l.readUntil = m.Checkpoint, m.CompleteUntil
-		if l.progress.CheckpointAt.After(oldest) {
+		if !l.mayBeForgotten() {
 			return workflows.PollShardResult{}, nil
 		}
 	}
 	return l.gap(ctx, workflows.Gap{Kind: workflows.GapForgotten, After: l.progress.Checkpoint, From: l.progress.CompleteUntil}), nil
+}
+
+// mayBeForgotten reports whether Temporal may have forgotten windows behind the
+// checkpoint. A tenth of its memory is left to the pollers that are at work, which can
+// be stopped for a while, and to their clocks.
+func (l *lease) mayBeForgotten() bool {
+	known := l.progress.CheckpointAt
+	return l.Remembered > 0 && !known.IsZero() && l.now().Sub(known) >= l.Remembered/10*9
 }

@@ -70,7 +70,8 @@ func TestLeaseFindsWhatWasTrimmed(t *testing.T) {
 			"nothing has come for long":                {checkpoint: "4", completeUntil: now.Add(-day + 2*trimMargin), first: 9},
 			"near the horizon, and still there":        {checkpoint: "4", completeUntil: now.Add(-day), first: 9, horizon: horizon{holds: true}, asked: "4"},
 			"near the horizon, and asked again":        {checkpoint: "4", completeUntil: now.Add(-day), first: 9, horizon: horizon{holds: true, faults: []error{busy, busy}}, asked: "4"},
-			"trimmed, but nothing can be missing":      {checkpoint: "4", completeUntil: now.Add(-day + time.Minute), first: 9, asked: "4"},
+			"trimmed, but nothing can be missing":      {checkpoint: "4", completeUntil: now.Add(-day + 2*arrivalMargin), first: 9, asked: "4"},
+			"trimmed, and the clocks cannot tell":      {checkpoint: "4", completeUntil: now.Add(-day + arrivalMargin/2), first: 9, asked: "4", gap: true},
 			"trimmed":                                  {checkpoint: "4", completeUntil: now.Add(-day - time.Minute), first: 9, asked: "4", gap: true},
 			"trimmed, and nobody knows since when":     {checkpoint: "4", first: 9, asked: "4", gap: true},
 			"nobody tells the retention":               {checkpoint: "4", completeUntil: now.Add(-time.Hour), first: 9, horizon: horizon{hidden: []error{errors.New("denied")}}},
@@ -137,17 +138,19 @@ func TestLeaseRefusesToRelyOnWhatTemporalForgot(t *testing.T) {
 		const remembered = 72 * time.Hour
 		now := time.Now()
 		for name, c := range map[string]struct {
-			known  time.Duration // since when
-			marker *marker.Marker
-			gap    bool
-			from   kinesis.Position
+			known      time.Duration // since when
+			marker     *marker.Marker
+			otherChain bool
+			gap        bool
+			from       kinesis.Position
 		}{
-			"young enough":                 {known: 60 * time.Hour, from: kinesis.After("4")},
-			"too old":                      {known: 66 * time.Hour, gap: true},
-			"the stage knows better":       {known: 100 * time.Hour, marker: &marker.Marker{Checkpoint: "6", WrittenAt: now.Add(-time.Hour)}, from: kinesis.After("6")},
-			"the stage is as old":          {known: 100 * time.Hour, marker: &marker.Marker{Checkpoint: "6", WrittenAt: now.Add(-99 * time.Hour)}, gap: true},
-			"the stage knows no more":      {known: 100 * time.Hour, marker: &marker.Marker{Checkpoint: "4", WrittenAt: now.Add(-time.Hour)}, gap: true},
-			"nothing was ever known of it": {from: kinesis.After("4")},
+			"young enough":           {known: 60 * time.Hour, from: kinesis.After("4")},
+			"too old":                {known: 66 * time.Hour, gap: true},
+			"the stage knows better": {known: 100 * time.Hour, marker: &marker.Marker{Checkpoint: "6", WrittenAt: now.Add(-time.Hour)}, from: kinesis.After("6")},
+			"the stage knows a chain from before a gap": {known: 100 * time.Hour, marker: &marker.Marker{Checkpoint: "6", WrittenAt: now.Add(-time.Hour)}, otherChain: true, gap: true},
+			"the stage is as old":                       {known: 100 * time.Hour, marker: &marker.Marker{Checkpoint: "6", WrittenAt: now.Add(-99 * time.Hour)}, gap: true},
+			"the stage knows no more":                   {known: 100 * time.Hour, marker: &marker.Marker{Checkpoint: "4", WrittenAt: now.Add(-time.Hour)}, gap: true},
+			"nothing was ever known of it":              {from: kinesis.After("4")},
 		} {
 			s := &script{batches: []kinesis.Batch{atEnd(someBatch(9, 9))}}
 			run := runLease(t.Context(), s, &chainOf{}, nil, func(l *lease) {
@@ -157,6 +160,10 @@ func TestLeaseRefusesToRelyOnWhatTemporalForgot(t *testing.T) {
 					l.progress.CheckpointAt = now.Add(-c.known)
 				}
 				if c.marker != nil {
+					c.marker.Start = marker.Start{Kind: string(l.in.Start.Kind), SequenceNumber: l.in.Start.SequenceNumber}
+					if c.otherChain {
+						c.marker.Start.SequenceNumber = "0"
+					}
 					l.Markers = &markers{m: c.marker}
 				}
 			})

@@ -52,9 +52,9 @@ type lease struct {
 	progress workflows.Progress
 	// open holds the records read and not yet in a window.
 	open []window.Record
-	// ends: the checkpoint is known to be the end of the chain, as no other poller can
-	// have opened a window behind it.
-	ends bool
+	// asked is when the last read was begun, and tip when that was of the last one behind
+	// which there was nothing in the shard.
+	asked, tip time.Time
 	// readUntil: every record that arrived before, by Kinesis' clock, has been read.
 	readUntil time.Time
 	// last is the last record read, empty before the first.
@@ -244,6 +244,7 @@ func (l *lease) next(ctx context.Context, reader ShardReader) (batch kinesis.Bat
 	if err := l.acquire(ctx); err != nil {
 		return kinesis.Batch{}, false, ctx.Err() // nil where the open window comes first
 	}
+	l.asked = l.now()
 	batch, err = reader.Next(ctx)
 	return batch, err == nil, err
 }
@@ -284,6 +285,9 @@ func (l *lease) take(b kinesis.Batch) {
 		l.readUntil = b.Records[n-1].Arrival
 	}
 	l.readAt, l.behind, l.atTip = time.Now(), b.Behind, b.Behind == 0
+	if l.atTip {
+		l.tip = l.asked
+	}
 	// Between the last record and the place that was reached is nothing.
 	if reached := b.At.Add(-b.Behind); reached.After(l.readUntil) {
 		l.readUntil = reached
@@ -305,6 +309,10 @@ func (l *lease) cut(ctx context.Context, s window.Situation, room func() error) 
 		if held := age(l.open[0].Received); held > l.Limits.MaxAge+longestHeld {
 			return opened, temporal.NewApplicationError(fmt.Sprintf("the open window was read %s ago, it is read again", held.Round(time.Second)), ErrorStalled)
 		}
+		if l.mayBeForgotten() {
+			return opened, temporal.NewApplicationError(fmt.Sprintf("windows behind %s may be forgotten since %s, it is looked up again", l.progress.Checkpoint, l.progress.CheckpointAt), ErrorStalled)
+		}
+		asked := l.now()
 		accepted, err := l.Windows.Open(ctx, l.in.ShardID, l.open[:n], why)
 		if err != nil {
 			return opened, err
@@ -318,7 +326,10 @@ func (l *lease) cut(ctx context.Context, s window.Situation, room func() error) 
 				"first", l.open[0].SequenceNumber, "ours_ends", l.open[n-1].SequenceNumber, "theirs_ends", accepted.Last)
 		}
 		l.Metrics.Window(ctx, why, accepted.Ours, time.Since(l.open[0].Arrival))
-		l.progress.Checkpoint, l.ends = accepted.Last, accepted.Ours
+		l.progress.Checkpoint = accepted.Last
+		if accepted.Ours {
+			l.endsAt(asked)
+		}
 		// A copy: the tail of a slice would keep the data of all records before it.
 		l.open = slices.Clone(window.After(l.open, accepted.Last))
 		l.beat()
@@ -362,10 +373,7 @@ func (l *lease) giveUp(ctx context.Context, cause error) (workflows.PollShardRes
 // beat reports how far the lease has come.
 func (l *lease) beat() {
 	if l.atTip && len(l.open) == 0 {
-		l.ends = true // there is no record that another poller could have opened a window at
-	}
-	if l.ends {
-		l.progress.CheckpointAt = l.now()
+		l.endsAt(l.tip) // there was no record that another poller could have opened a window at
 	}
 	if len(l.open) == 0 {
 		l.progress.CompleteUntil = l.readUntil
@@ -378,6 +386,14 @@ func (l *lease) beat() {
 	}
 	l.state.Store(&state)
 	l.heartbeat(state)
+}
+
+// endsAt notes that the checkpoint was the end of the chain at some time. What has
+// happened since, this poller may have slept through.
+func (l *lease) endsAt(at time.Time) {
+	if at.After(l.progress.CheckpointAt) {
+		l.progress.CheckpointAt = at
+	}
 }
 
 // say reports why the shard is not being read.

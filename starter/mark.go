@@ -13,6 +13,10 @@ const (
 	// markerQuiet is how often the marker of a shard is written in which nothing comes,
 	// to say that nothing has come.
 	markerQuiet = time.Hour
+	// markerTimeout bounds reading and writing the marker. A stage that does not answer
+	// must not keep the shard from being read, and a process that was stopped in between
+	// must not set the marker back when it goes on.
+	markerTimeout = 10 * time.Second
 	// markerRetry is when to try again what the stage did not take.
 	markerRetry = 5 * time.Second
 )
@@ -49,6 +53,8 @@ func (l *lease) markLast(ctx context.Context, drained bool) {
 
 // readMarker finds out what the last lease has written.
 func (l *lease) readMarker(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, markerTimeout)
+	defer cancel()
 	m, found, err := l.Markers.Get(ctx, l.in.ShardID)
 	if err != nil {
 		l.marks.next = time.Now().Add(markerRetry)
@@ -68,6 +74,8 @@ func (l *lease) writeMarker(ctx context.Context, drained bool) {
 	m := markerOf(l.in.Stream, l.in.ShardID, l.in.Start, l.progress)
 	m.Drained = drained
 	now := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, markerTimeout)
+	defer cancel()
 	if err := l.Markers.Advance(ctx, m); err != nil {
 		l.marks.next = now.Add(markerRetry)
 		l.log.Warn("the shard's marker in the stage cannot be written", "error", err)
@@ -91,4 +99,8 @@ func progressOf(m marker.Marker) workflows.Progress {
 
 func startOf(m marker.Marker) workflows.ChainStart {
 	return workflows.ChainStart{Kind: workflows.StartKind(m.Start.Kind), SequenceNumber: m.Start.SequenceNumber, Timestamp: m.Start.Timestamp}
+}
+
+func sameStart(a, b workflows.ChainStart) bool {
+	return a.Kind == b.Kind && a.SequenceNumber == b.SequenceNumber && a.Timestamp.Equal(b.Timestamp)
 }

@@ -55,7 +55,8 @@ func (l *lease) pause(ctx, reading context.Context) error {
 // last for days, lease after lease in which no window is opened; the checkpoint would
 // seem older than Temporal's memory in the end.
 func (l *lease) lookForNext(ctx context.Context) {
-	if l.ends || l.Begun == nil || l.progress.CheckpointAt.IsZero() {
+	asked := l.now()
+	if l.Begun == nil || l.progress.CheckpointAt.IsZero() || asked.Sub(l.progress.CheckpointAt) < longestPause {
 		return
 	}
 	begun, err := l.Begun(ctx, l.in.ShardID, l.open[0].SequenceNumber)
@@ -63,5 +64,7 @@ func (l *lease) lookForNext(ctx context.Context) {
 		l.log.Warn("whether the next window exists is not known", "error", err)
 		return
 	}
-	l.ends = !begun
+	if !begun {
+		l.endsAt(asked)
+	}
 }
