@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -19,8 +20,20 @@ type bug struct {
 	start func(p *modelPoller, next client.Client) startFunc
 	stage func(p *modelPoller, next Stage) Stage
 
-	impatient     bool // children are read before their parents are drained
-	resolvesAgain bool // each poller finds out itself where the chain begins
+	reader  func(p *modelPoller, next *modelReader) ShardReader
+	horizon func(p *modelPoller, next Horizon) Horizon
+	markers func(p *modelPoller, next Markers) Markers
+	report  func(p *modelPoller, said workflows.Progress) workflows.Progress
+
+	ages     bool // it takes hours or days to show
+	believed int  // how many times as long Temporal is believed to remember
+
+	impatient         bool // children are read before their parents are drained
+	resolvesAgain     bool // each poller finds out itself where the chain begins
+	resolvesGapsAgain bool // the same behind a gap
+	keepsReports      bool // behind a gap the next poller can begin with what was before it
+	obeysZombies      bool // the result of a poller that has lost its shard counts
+	noDeadline        bool // what was to be sent is sent, however late
 }
 
 type (
@@ -61,6 +74,38 @@ func (b bug) inStage(p *modelPoller, next Stage) Stage {
 		return next
 	}
 	return b.stage(p, next)
+}
+
+func (b bug) inReader(p *modelPoller, next *modelReader) ShardReader {
+	if b.reader == nil {
+		return next
+	}
+	return b.reader(p, next)
+}
+
+func (b bug) inHorizon(p *modelPoller, next Horizon) Horizon {
+	if b.horizon == nil {
+		return next
+	}
+	return b.horizon(p, next)
+}
+
+func (b bug) inMarkers(p *modelPoller, next Markers) Markers {
+	if b.markers == nil {
+		return next
+	}
+	return b.markers(p, next)
+}
+
+func (b bug) inReport(p *modelPoller, said workflows.Progress) workflows.Progress {
+	if b.report == nil {
+		return said
+	}
+	return b.report(p, said)
+}
+
+func (b bug) believes(truth time.Duration) time.Duration {
+	return truth * time.Duration(max(b.believed, 1))
 }
 
 // bugs are the ways in which the chain could be wrong.
