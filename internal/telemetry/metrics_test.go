@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -25,7 +26,7 @@ func served(t *testing.T) *telemetry.Metrics {
 	})
 	require.NoError(t, err)
 	require.NoError(t, m.Start(t.Context()))
-	t.Cleanup(func() { require.NoError(t, m.Stop(t.Context())) })
+	t.Cleanup(func() { require.NoError(t, m.Stop(context.WithoutCancel(t.Context()))) })
 	return m
 }
 
