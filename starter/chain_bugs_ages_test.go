@@ -48,7 +48,6 @@ var agingBugs = map[string]bug{
 	},
 	"each poller resolves the start behind a gap":       {resolvesGapsAgain: true},
 	"behind a gap the progress before it is handed out": {keepsReports: true},
-	"the result of a poller that lost its shard counts": {obeysZombies: true},
 
 	"what was read days ago is put into a window":  {reader: func(_ *modelPoller, next *modelReader) ShardReader { return youngReader{next} }},
 	"a window is started days after it was staged": {noDeadline: true},

@@ -83,7 +83,7 @@ func (r *modelShardReader) note(p *modelPoller, reached report) {
 
 // accept takes a result.
 func (r *modelShardReader) accept(p *modelPoller, result workflows.PollShardResult) {
-	if p.chain != r.chain && !r.w.bug.obeysZombies {
+	if p.chain != r.chain {
 		return
 	}
 	r.owner = nil

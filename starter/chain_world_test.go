@@ -325,7 +325,7 @@ func (p *modelPoller) heartbeat(h workflows.PollShardHeartbeat) {
 	p.tell("heartbeat", func() {
 		p.w.checkReport(p, h.Progress)
 		p.checkpoint = h.Checkpoint
-		if !p.overtaken.IsZero() && time.Since(p.overtaken) > inFlight && !p.w.bug.obeysZombies {
+		if !p.overtaken.IsZero() && time.Since(p.overtaken) > inFlight {
 			p.lose() // Temporal does not know the attempt any more, and says so
 			return
 		}
@@ -339,7 +339,7 @@ func (p *modelPoller) hand(result workflows.PollShardResult) {
 		p.w.t.Logf("%s poller %d: %s %+v %+v", clock(), p.n, result.Ended, result.Progress, result.Gap)
 		p.w.checkReport(p, result.Progress)
 		p.w.checkResult(p, result)
-		if p.shard.reader.owner == p || p.w.bug.obeysZombies {
+		if p.shard.reader.owner == p {
 			p.shard.reader.accept(p, result)
 		}
 	})
