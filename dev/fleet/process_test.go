@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	case "stubborn": // does not
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Fprintln(os.Stderr, "ready")
-		select {}
+		<-time.After(time.Hour) // Go would end a process that waits for nothing at all
 	case "failing":
 		fmt.Fprintln(os.Stderr, "cannot go on")
 		os.Exit(3)
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		fmt.Println(p.PID())
-		select {}
+		<-time.After(time.Hour)
 	default:
 		os.Exit(m.Run())
 	}
