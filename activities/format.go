@@ -61,6 +61,9 @@ func (f *Format) FormatLogs(ctx context.Context, in workflows.FormatLogsInput) (
 	out.result.Bytes = summary.BatchBytes
 	out.result.ControlMessages = summary.ControlMessages
 	out.result.QuarantinedTotal = summary.Quarantined
+	out.result.Interactions = summary.Interactions
+	out.result.IncompleteInteractions = summary.IncompleteInteractions
+	out.result.FoldedLines = summary.FoldedLines
 	out.result.InflatedBytes = summary.InflatedBytes
 	return out.result, nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"testing"
 	"time"
@@ -119,6 +120,29 @@ func TestFormatLogs(t *testing.T) {
 	result, err := json.Marshal(out)
 	require.NoError(t, err)
 	require.NotContains(t, string(result), logCanary, "a result is in history")
+}
+
+func TestFormatLogsCountsInteractions(t *testing.T) {
+	t.Parallel()
+	line := func(id, text string) string { return "(00000000-afe6-11e8-b7eb-8d53f824f30" + id + ") " + text }
+	lines := []string{line("1", "Extended Request Id: a="), line("2", "Extended Request Id: b="), line("1", "Method completed with status: 200")}
+	window := func(lines ...string) []byte {
+		t.Helper()
+		return bytes.ReplaceAll(unzip(t, envelope(t, lines...)), []byte(`"api"`), []byte(`"API-Gateway-Execution-Logs_a1/prod"`))
+	}
+	f := &activities.Format{Stage: staged(window(lines...), envelope(t, "plain")), Formatter: newFormatter(t, apigateway.Options{}), Concurrency: 1}
+	out, err := format(t, f)
+	require.NoError(t, err)
+	require.Equal(t, []int{3, 2, 1, 3}, []int{out.Events, out.Interactions, out.IncompleteInteractions, out.FoldedLines})
+}
+
+func unzip(t *testing.T, data []byte) []byte {
+	t.Helper()
+	zipped, err := gzip.NewReader(bytes.NewReader(data))
+	require.NoError(t, err)
+	text, err := io.ReadAll(zipped)
+	require.NoError(t, err)
+	return text
 }
 
 func TestFormatLogsTwiceIsTheSame(t *testing.T) {

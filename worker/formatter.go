@@ -13,6 +13,7 @@ func newFormatter(cfg config.Config, region string) (*apigateway.Formatter, erro
 	return apigateway.New(apigateway.Options{
 		BatchMaxBytes:  int(cfg.BatchMaxBytes),
 		BatchMaxEvents: cfg.BatchMaxEvents,
+		Executions:     apigateway.Executions(cfg.ExecutionLogs),
 		Region:         streamRegion(cfg.Stream, region),
 	})
 }

@@ -85,6 +85,12 @@ type FormatLogsResult struct {
 	Quarantined []Quarantined `json:"quarantined,omitempty"`
 	// QuarantinedTotal counts all of them; the list holds the first few.
 	QuarantinedTotal int `json:"quarantinedTotal,omitempty"`
+	// Interactions are the events that were made of the execution log of a request, and
+	// IncompleteInteractions those of them that lack lines. FoldedLines are the log events
+	// in them; each of the other events is one log event.
+	Interactions           int `json:"interactions,omitempty"`
+	IncompleteInteractions int `json:"incompleteInteractions,omitempty"`
+	FoldedLines            int `json:"foldedLines,omitempty"`
 	// InflatedBytes of log text in the window.
 	InflatedBytes int64 `json:"inflatedBytes"`
 	// Concurrency is how many batches of a window are delivered at once, by the

@@ -199,7 +199,7 @@ func TestIsAccessLog(t *testing.T) {
 		"status is no status":        {group, `{"requestId":"a","apiId":"b","resourcePath":"/","status":"success"}`, KindJSON},
 		"web framework":              {group, `{"level":"info","requestId":"a","method":"GET","path":"/","status":200,"userAgent":"x"}`, KindJSON},
 		"Lambda application":         {group, `{"timestamp":"t","level":"INFO","requestId":"a","message":"m"}`, KindJSON},
-		"Lambda platform":            {group, `{"time":"t","type":"platform.report","record":{"requestId":"a","metrics":{"durationMs":1},"status":"success"}}`, KindJSON},
+		"Lambda platform":            {group, `{"time":"t","type":"platform.report","record":{"requestId":"a","metrics":{"durationMs":1},"status":"success"}}`, KindLambda},
 		"CloudTrail":                 {group, `{"eventVersion":"1.05","requestID":"a","sourceIPAddress":"b","userAgent":"c","eventType":"AwsApiCall","errorMessage":"d"}`, KindJSON},
 		"nothing":                    {group, `{}`, KindJSON},
 		"too many members":           {group, `{` + required + strings.Repeat(`,"x":1`, maxMembers) + `}`, KindText},

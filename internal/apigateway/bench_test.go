@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,10 +17,16 @@ import (
 // that a subscription filter writes, with the size of the messages.
 func logText(tb testing.TB, n int, line func(i int) string) (records []Record, textBytes int64) {
 	tb.Helper()
+	return groupText(tb, "/apigw/orders/access", n, line)
+}
+
+// groupText is logText for a log group.
+func groupText(tb testing.TB, group string, n int, line func(i int) string) (records []Record, textBytes int64) {
+	tb.Helper()
 	const perRecord = 500
 	for first := 0; first < n; first += perRecord {
 		var body bytes.Buffer
-		body.WriteString(`{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"/apigw/orders/access",` +
+		body.WriteString(`{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"` + group + `",` +
 			`"logStream":"5f1d7e84db6ed5a06b5e9d1b0e9b8a41","subscriptionFilters":["logpipe"],"logEvents":[`)
 		for i := first; i < min(first+perRecord, n); i++ {
 			if i > first {
@@ -65,6 +72,88 @@ func executionLine(i int) string {
 	return fmt.Sprintf(`(%08x-3a83-11e9-8dc8-db3cf4c83204) Endpoint request headers: {x-amzn-lambda-integration-tag=%08x, `+
 		`User-Agent=AmazonAPIGateway_uwe3g5jm54, X-Amzn-Trace-Id=Root=1-5c7674f4-%024x, Accept=application/json}`,
 		uint32(i)*2654435761, i, i)
+}
+
+// executionRequest has the lines of one request with data trace, about 7 KB.
+var executionRequest = []string{
+	"Extended Request Id: Vwc2MGFU$nFV_g=",
+	"Verifying Usage Plan for request: $r. API Key:  API Stage: uwe3g5jm54/prod",
+	"API Key  authorized because method 'GET /orders/{id}' does not require API Key. Request will not contribute to throttle or quota limits",
+	"Usage Plan check succeeded for API Key  and API Stage uwe3g5jm54/prod",
+	"Starting execution for request: $r",
+	"HTTP Method: GET, Resource Path: /orders/$n",
+	"Method request path: {id=$n}",
+	"Method request query string: {limit=20, sort=-created}",
+	"Method request headers: {Accept=application/json, text/plain, */*, CloudFront-Viewer-Country=GB, CloudFront-Forwarded-Proto=https, " +
+		"User-Agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko), X-Forwarded-Proto=https, " +
+		"Host=uwe3g5jm54.execute-api.eu-west-2.amazonaws.com, X-Forwarded-Port=443, X-Amzn-Trace-Id=Root=1-5c7674f4-a3491d0a9c80$n191821b83, " +
+		"X-Amz-Cf-Id=Hcd55qxuXLG3Eyo00VI-2W4d-aP8JKgZ19O2-c1hIp4aqiDK77RSXw==, X-Forwarded-For=203.0.113.7, 198.51.100.1, " +
+		"Cookie=theme=dark; lang=en, Authorization=**********************************************$n}",
+	"Method request body before transformations: ",
+	"Endpoint request URI: https://lambda.eu-west-2.amazonaws.com/2015-03-31/functions/arn:aws:lambda:eu-west-2:123456789012:function:orders/invocations",
+	"Endpoint request headers: {x-amzn-lambda-integration-tag=$r, Authorization=" + strings.Repeat("*", 280) + "37c4d7, X-Amz-Date=20190227T113100Z, " +
+		"x-amzn-apigateway-api-id=uwe3g5jm54, X-Amz-Source-Arn=arn:aws:execute-api:eu-west-2:123456789012:uwe3g5jm54/prod/GET/orders, " +
+		"Accept=application/json, User-Agent=AmazonAPIGateway_uwe3g5jm54, X-Amz-Security-Token=" + strings.Repeat("FwoGZXIvYXdzE", 40),
+	`Endpoint request body after transformations: {"resource":"/orders/{id}","path":"/orders/$n","httpMethod":"GET","headers":{"Accept":"application/json",` +
+		`"CloudFront-Viewer-Country":"GB","Host":"uwe3g5jm54.execute-api.eu-west-2.amazonaws.com","User-Agent":"Mozilla/5.0 (X11; Linux x86_64)",` +
+		`"X-Amzn-Trace-Id":"Root=1-5c7674f4-a3491d0a9c80$n191821b83","X-Forwarded-For":"203.0.113.7, 198.51.100.1","X-Forwarded-Port":"443",` +
+		`"X-Forwarded-Proto":"https"},"multiValueHeaders":{"Accept":["application/json"],"CloudFront-Viewer-Country":["GB"],` +
+		`"Host":["uwe3g5jm54.execute-api.eu-west-2.amazonaws.com"],"User-Agent":["Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"],` +
+		`"X-Amzn-Trace-Id":["Root=1-5c7674f4-a3491d0a9c80$n191821b83"],"X-Forwarded-For":["203.0.113.7, 198.51.100.1"],"X-Forwarded-Port":["443"]` +
+		strings.Repeat(" ", 200),
+	"Sending request to https://lambda.eu-west-2.amazonaws.com/2015-03-31/functions/arn:aws:lambda:eu-west-2:123456789012:function:orders/invocations",
+	"Received response. Status: 200, Integration latency: 31 ms",
+	"Endpoint response headers: {Date=Wed, 27 Feb 2019 11:31:11 GMT, Content-Type=application/json, Content-Length=315, Connection=keep-alive, " +
+		"x-amzn-RequestId=71952965-d5cc-4974-ae08-6e2138b2275c, X-Amz-Executed-Version=$LATEST, X-Amzn-Trace-Id=root=1-5c7674f4-a3491d0a9c80$n191821b83;sampled=1}",
+	`Endpoint response body before transformations: {"statusCode":200,"headers":{"Content-Type":"application/json"},"body":"{\"id\":$n,` +
+		`\"customer\":\"Ada Lovelace\",\"items\":[{\"sku\":\"A-$n\",\"count\":2},{\"sku\":\"B-$n\",\"count\":1}],\"total\":\"90.50\"}"}`,
+	`Method response body after transformations: {"id":$n,"customer":"Ada Lovelace","items":[{"sku":"A-$n","count":2},{"sku":"B-$n","count":1}],"total":"90.50"}`,
+	"Method response headers: {X-Amzn-Trace-Id=Root=1-5c7674f4-a3491d0a9c80$n191821b83, Content-Type=application/json, Cache-Control=no-cache, max-age=0}",
+	"Successfully completed execution",
+	"Method completed with status: 200",
+	"AWS Integration Endpoint RequestId : 71952965-d5cc-4974-ae08-6e2138b2275c",
+	"X-ray Tracing ID : Root=1-5c7674f4-a3491d0a9c80$n191821b83",
+}
+
+// executionText is line i of a log in which requests overlap, eight at a time.
+func executionText(i int) string {
+	const together = 8
+	lines := len(executionRequest)
+	block, within := i/(together*lines), i%(together*lines)
+	request := block*together + within%together
+	number := fmt.Sprintf("%04d", request)
+	id := fmt.Sprintf("%08x-3a83-11e9-8dc8-db3cf4c83204", uint32(request)*2654435761)
+	text := strings.NewReplacer("$r", id, "$n", number).Replace(executionRequest[within/together])
+	if len(text) > 1024 {
+		text = text[:1024] + " [TRUNCATED]"
+	}
+	return "(" + id + ") " + text
+}
+
+// BenchmarkFormatExecution is BenchmarkFormat for execution logs of whole requests.
+func BenchmarkFormatExecution(b *testing.B) {
+	for _, executions := range []Executions{ExecutionsInteractions, ExecutionsLines} {
+		b.Run(string(executions), func(b *testing.B) {
+			const requests = 800
+			lines := requests * len(executionRequest)
+			records, size := groupText(b, "API-Gateway-Execution-Logs_uwe3g5jm54/prod", lines, executionText)
+			formatter, err := New(Options{Region: "eu-west-2", Executions: executions})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(size)
+			b.ReportAllocs()
+			var summary Summary
+			for b.Loop() {
+				summary, err = formatter.Format(b.Context(), sequence(records...), discard{})
+				if err != nil || summary.LogEvents() != lines || summary.IncompleteInteractions > 0 {
+					b.Fatalf("%+v, %v", summary, err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(summary.Events), "ns/event")
+			b.ReportMetric(float64(size)/float64(summary.Events), "B-text/event")
+		})
+	}
 }
 
 func applicationLine(i int) string {

@@ -40,7 +40,7 @@ func TestCorpus(t *testing.T) {
 			return nil
 		}
 		want := corpusEvents(t, path, data)
-		if got := summary.Events + summary.QuarantinedEvents + summary.ControlMessages; got != want {
+		if got := summary.LogEvents() + summary.QuarantinedEvents + summary.ControlMessages; got != want {
 			t.Errorf("%s: %d of %d log events, %+v", path, got, want, summary)
 		}
 		for _, event := range k.events {

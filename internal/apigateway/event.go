@@ -7,6 +7,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/log-event-pipeline/logpipe/internal/apigateway/envelope"
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/execution"
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/lambda"
 )
 
 // What an event says about its own form.
@@ -29,6 +31,11 @@ type eventWriter struct {
 
 	header headerText
 	digest []byte // what the uid is made from
+
+	redactor execution.Redactor    // of execution logs, or nil
+	line     execution.Interaction // a line by itself
+	streams  []string              // of the interaction being written
+	lambda   lambda.Reader
 }
 
 // headerText is what an envelope's header becomes, kept from event to event.
@@ -38,6 +45,9 @@ type headerText struct {
 	uid      []byte // beginning of what the uid is made from
 	groups   []byte // members of log group and log stream
 	isAccess bool   // the log group may hold access logs
+	isLambda bool   // a Lambda function writes to the log stream
+
+	execution execution.Group // its API is empty if the log group holds no execution logs
 }
 
 // writtenEvent tells about an event that was written.
@@ -62,38 +72,45 @@ func (w *eventWriter) release() {
 	}
 	w.access.message = nil
 	w.access.reader.Reset(nil)
+	w.line.Release()
+	w.lambda.Release()
+	clear(w.streams)
+	w.streams = w.streams[:0]
 }
 
 func (w *eventWriter) startRecord(record *Record) {
 	w.sequenceNumber = record.SequenceNumber
-	w.arrival = 0
-	w.observed = w.observed[:0]
+	var millis int64
 	if arrival, ok := validInstant(record.Arrival.UnixMilli()); ok && !record.Arrival.IsZero() {
-		w.arrival = arrival.millis
+		millis = arrival.millis
+	}
+	w.setArrival(millis)
+}
+
+// setArrival sets when the record arrived, in milliseconds since 1970, or 0.
+func (w *eventWriter) setArrival(millis int64) {
+	w.arrival = millis
+	w.observed = w.observed[:0]
+	if millis != 0 {
 		w.observed = append(w.observed, `,"observed_timestamp":`...)
-		w.observed = appendTime(w.observed, w.arrival)
+		w.observed = appendTime(w.observed, millis)
 	}
 }
 
 // append appends the event to dst.
 func (w *eventWriter) append(dst []byte, ev *envelope.Event) ([]byte, writtenEvent) {
-	w.useHeader(ev.Header)
-	message, warned := w.classify(ev)
-	millis := w.arrival
-	switch {
-	case !ev.HasTime:
-		warned |= warnTimestampMissing
-	case ev.Seconds:
-		warned |= warnTimestampSeconds
-		fallthrough
-	default:
-		millis = ev.Millis
+	if w.executionGroup(ev.Header) != nil && ev.Message.Kind() == jsontext.KindString {
+		return w.appendLine(dst, ev)
 	}
+	message, warned := w.classify(ev)
+	millis, more := w.eventTime(ev)
+	warned |= more
 
 	var severity string
 	var account, trace []byte
 	source := millis
-	if message.kind == KindAccess {
+	switch {
+	case message.kind == KindAccess:
 		dst = append(dst, accessHead...)
 		if t := w.access.eventTime(); t.ok {
 			millis = t.millis
@@ -102,7 +119,15 @@ func (w *eventWriter) append(dst []byte, ev *envelope.Event) ([]byte, writtenEve
 		account = w.access.values[accountVariable]
 		trace = w.access.values[traceIDVariable]
 		warned |= w.access.warnings
-	} else {
+	case w.recogniseLambda(ev, &message):
+		if w.lambda.Platform {
+			dst = append(dst, platformHead...)
+		} else {
+			dst = append(dst, applicationHead...)
+		}
+		severity = w.lambda.Severity
+		trace = w.lambdaTraceID()
+	default:
 		dst = append(dst, logHead...)
 	}
 	dst = appendTime(dst, millis)
@@ -129,9 +154,23 @@ func (w *eventWriter) append(dst []byte, ev *envelope.Event) ([]byte, writtenEve
 		}
 		dst = w.access.append(dst)
 	} else {
+		if message.kind == KindLambda {
+			dst = w.lambda.AppendMembers(dst)
+		}
 		dst = append(append(dst, `,"body":`...), message.body...)
 	}
 	return w.appendEnd(dst, ev, warned), writtenEvent{message.kind, millis}
+}
+
+// eventTime is the time of the log event, or else that of its arrival.
+func (w *eventWriter) eventTime(ev *envelope.Event) (int64, warnings) {
+	switch {
+	case !ev.HasTime:
+		return w.arrival, warnTimestampMissing
+	case ev.Seconds:
+		return ev.Millis, warnTimestampSeconds
+	}
+	return ev.Millis, 0
 }
 
 // useHeader prepares what all events of an envelope share.
@@ -151,6 +190,9 @@ func (w *eventWriter) useHeader(h *envelope.Header) {
 	t.groups = appendQuoted(t.groups, h.LogStream)
 	t.groups = append(t.groups, ']')
 	t.isAccess = mayHoldAccessLogs(h.LogGroup)
+	t.isLambda = lambda.IsSource(h.LogGroup, h.LogStream)
+	t.execution = execution.Group{Owner: h.Owner, Name: h.LogGroup}
+	t.execution.API, t.execution.Stage, _ = parseExecutionGroup(h.LogGroup)
 }
 
 // appendUID appends the identity of the event, the same however often and
@@ -161,16 +203,22 @@ func (w *eventWriter) appendUID(dst []byte, ev *envelope.Event) []byte {
 	if len(ev.ID) > 0 {
 		w.digest = append(w.digest, ev.ID...)
 	} else {
-		w.digest = append(append(w.digest, 0), w.sequenceNumber...)
-		w.digest = appendInt(append(w.digest, 0), ev.Offset)
-		if ev.UserRecord > 0 {
-			w.digest = appendInt(append(w.digest, 0), int64(ev.UserRecord))
-		}
+		w.digest = appendPlace(w.digest, w.sequenceNumber, ev.Offset, ev.UserRecord)
 	}
 	sum := sha256.Sum256(w.digest)
 	dst = append(dst, `,"log.record.uid":"`...)
 	dst = hex.AppendEncode(dst, sum[:])
 	return append(dst, '"')
+}
+
+// appendPlace appends where an event without an id stands.
+func appendPlace(dst []byte, sequenceNumber string, offset int64, userRecord int) []byte {
+	dst = append(append(dst, 0), sequenceNumber...)
+	dst = appendInt(append(dst, 0), offset)
+	if userRecord > 0 {
+		dst = appendInt(append(dst, 0), int64(userRecord))
+	}
+	return dst
 }
 
 // appendCloud appends account and region. The filter's system fields name the
@@ -196,22 +244,28 @@ func (w *eventWriter) appendCloud(dst []byte, ev *envelope.Event, account []byte
 
 // appendEnd appends what refers back to the source, and closes the event.
 func (w *eventWriter) appendEnd(dst []byte, ev *envelope.Event, warned warnings) []byte {
-	if len(ev.ExtractedFields) > 0 && !ev.OnlySystemFields {
-		dst = append(dst, `,"aws.log.extracted_fields":`...)
-		var more warnings
-		dst, more = w.appendObject(dst, ev.ExtractedFields)
-		warned |= more
+	dst, more := w.appendExtractedFields(dst, ev)
+	dst = appendEventIDs(dst, ev)
+	dst = appendWarnings(dst, warned|more, nil)
+	return append(dst, '}')
+}
+
+// appendExtractedFields appends the fields that the filter extracted, if there are
+// others than system fields.
+func (w *eventWriter) appendExtractedFields(dst []byte, ev *envelope.Event) ([]byte, warnings) {
+	if len(ev.ExtractedFields) == 0 || ev.OnlySystemFields {
+		return dst, 0
 	}
+	return w.appendObject(append(dst, `,"aws.log.extracted_fields":`...), ev.ExtractedFields)
+}
+
+// appendEventIDs appends the id of the log event.
+func appendEventIDs(dst []byte, ev *envelope.Event) []byte {
 	dst = append(dst, `,"source.event_ids":[`...)
 	if len(ev.ID) > 0 {
 		dst = appendQuoted(dst, ev.ID)
 	}
-	dst = append(dst, ']')
-	if warned != 0 {
-		dst = warned.append(append(dst, `,"parse.warnings":[`...))
-		dst = append(dst, ']')
-	}
-	return append(dst, '}')
+	return append(dst, ']')
 }
 
 // appendObject appends a JSON text in compact form. If that is not possible it

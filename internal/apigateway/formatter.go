@@ -17,6 +17,7 @@ const (
 	DefaultMaxInflateRatio  = 200
 	DefaultBatchMaxBytes    = 1_000_000
 	DefaultBatchMaxEvents   = 5000
+	DefaultMaxHeldBytes     = 16 << 20
 )
 
 // Options of a [Formatter]. Zero stands for the default of each.
@@ -34,6 +35,12 @@ type Options struct {
 	// Region is the AWS region of the log groups, for events that do not name
 	// theirs. It may be empty.
 	Region string
+	// Executions says what becomes of execution logs, interactions by default.
+	Executions Executions
+	// MaxHeldBytes bounds the memory of the lines of execution logs that are held
+	// until their requests are put together. What exceeds it is handed on early: an
+	// interaction may then come in several events.
+	MaxHeldBytes int64
 }
 
 func (o *Options) setDefaults() {
@@ -49,6 +56,12 @@ func (o *Options) setDefaults() {
 	if o.BatchMaxEvents == 0 {
 		o.BatchMaxEvents = DefaultBatchMaxEvents
 	}
+	if o.Executions == "" {
+		o.Executions = ExecutionsInteractions
+	}
+	if o.MaxHeldBytes == 0 {
+		o.MaxHeldBytes = DefaultMaxHeldBytes
+	}
 }
 
 func (o *Options) validate() error {
@@ -62,6 +75,12 @@ func (o *Options) validate() error {
 	check("max inflate ratio", int64(o.MaxInflateRatio))
 	check("batch max bytes", int64(o.BatchMaxBytes))
 	check("batch max events", int64(o.BatchMaxEvents))
+	check("max held bytes", o.MaxHeldBytes)
+	switch o.Executions {
+	case "", ExecutionsInteractions, ExecutionsLines:
+	default:
+		errs = append(errs, fmt.Errorf("executions is %q: must be %q or %q", o.Executions, ExecutionsInteractions, ExecutionsLines))
+	}
 	return errors.Join(errs...)
 }
 

@@ -68,8 +68,16 @@ func checkEvent(t *testing.T, event jsontext.Value) {
 			t.Fatalf("no %s in %s", name, event)
 		}
 	}
-	if _, found := members["body"]; found == (members["event_name"] == "aws.apigateway.access") {
-		t.Fatalf("an event has either a body or attributes: %s", event)
+	_, found := members["body"]
+	switch members["event_name"] {
+	case "aws.apigateway.access", "aws.apigateway.interaction", "aws.apigateway.execution":
+		if found {
+			t.Fatalf("an event of attributes has a body: %s", event)
+		}
+	default:
+		if !found {
+			t.Fatalf("an event without attributes has no body: %s", event)
+		}
 	}
 }
 

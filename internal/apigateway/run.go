@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/log-event-pipeline/logpipe/internal/apigateway/envelope"
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/execution"
 )
 
 // maxRetained is the largest buffer that is kept for the next call.
@@ -20,6 +21,9 @@ type run struct {
 	batch   batch
 	piece   []byte
 
+	assembler *execution.Assembler
+	line      []byte // text of the line being held
+
 	ctx     context.Context // of the call
 	sink    Sink
 	record  *Record
@@ -29,7 +33,7 @@ type run struct {
 var _ envelope.Handler = (*run)(nil)
 
 func newRun(options *Options) *run {
-	return &run{
+	r := &run{
 		options: options,
 		decoder: envelope.NewDecoder(envelope.Limits{
 			MaxInflatedBytes: options.MaxInflatedBytes,
@@ -38,6 +42,8 @@ func newRun(options *Options) *run {
 		writer: newEventWriter(options.Region),
 		batch:  batch{maxBytes: options.BatchMaxBytes, maxEvents: options.BatchMaxEvents},
 	}
+	r.assembler = execution.NewAssembler(options.MaxHeldBytes, max(options.BatchMaxBytes, minMaxRequest), r.handInteraction)
+	return r
 }
 
 func (r *run) begin(ctx context.Context, sink Sink) {
@@ -56,6 +62,10 @@ func (r *run) release() {
 	if cap(r.piece) > maxRetained {
 		r.piece = nil
 	}
+	if cap(r.line) > maxRetained {
+		r.line = nil
+	}
+	r.assembler.Reset()
 	r.writer.release()
 }
 
@@ -71,10 +81,7 @@ func (r *run) formatAll(records iter.Seq2[Record, error]) error {
 			return fmt.Errorf("format record %s: %w", record.SequenceNumber, err)
 		}
 	}
-	if r.batch.events == 0 {
-		return nil
-	}
-	return r.deliver(r.batch.take())
+	return r.finish()
 }
 
 func (r *run) format(record *Record) error {
@@ -93,33 +100,51 @@ func (r *run) format(record *Record) error {
 
 // HandleEvent implements [envelope.Handler].
 func (r *run) HandleEvent(ev *envelope.Event) error {
+	if held, err := r.hold(ev); held || err != nil {
+		return err
+	}
+	return r.writeEvent(ev, r.record.SequenceNumber)
+}
+
+// writeEvent writes an event of a record.
+func (r *run) writeEvent(ev *envelope.Event, sequenceNumber string) error {
 	r.batch.begin()
 	var written writtenEvent
 	r.batch.buf, written = r.writer.append(r.batch.buf, ev)
+	taken, err := r.commit(written)
+	if taken || err != nil {
+		return err
+	}
+	r.piece = ev.AppendEnvelope(r.piece[:0])
+	return r.quarantine(sequenceNumber, envelope.Fault{
+		Reason: ReasonEventTooLarge, UserRecord: ev.UserRecord, Offset: ev.Offset, Data: r.piece, Events: 1,
+	})
+}
+
+// commit takes the event that was appended to the batch, and delivers the batch if
+// it is full. It returns false if no batch can hold the event, which is discarded.
+func (r *run) commit(written writtenEvent) (bool, error) {
 	verdict := r.batch.commit()
 	if verdict == overflow {
 		if err := r.deliver(r.batch.takeBefore()); err != nil {
-			return err
+			return false, err
 		}
 		r.batch.carryOver()
 		verdict = r.batch.commit()
 	}
 	if verdict == tooLarge {
 		r.batch.discard()
-		r.piece = ev.AppendEnvelope(r.piece[:0])
-		return r.HandleFault(envelope.Fault{
-			Reason: ReasonEventTooLarge, UserRecord: ev.UserRecord, Offset: ev.Offset, Data: r.piece, Events: 1,
-		})
+		return false, nil
 	}
 	r.summary.count(written.kind, written.millis)
 	if !r.batch.full() {
-		return nil
+		return true, nil
 	}
 	if err := r.deliver(r.batch.take()); err != nil {
-		return err
+		return false, err
 	}
 	r.batch.reset()
-	return nil
+	return true, nil
 }
 
 // deliver hands a batch to the sink.
@@ -135,8 +160,13 @@ func (r *run) deliver(body []byte) error {
 
 // HandleFault implements [envelope.Handler].
 func (r *run) HandleFault(f envelope.Fault) error {
+	return r.quarantine(r.record.SequenceNumber, f)
+}
+
+// quarantine hands a part of a record to the sink.
+func (r *run) quarantine(sequenceNumber string, f envelope.Fault) error {
 	q := Quarantined{
-		SequenceNumber: r.record.SequenceNumber,
+		SequenceNumber: sequenceNumber,
 		UserRecord:     f.UserRecord,
 		Offset:         f.Offset,
 		Reason:         f.Reason,

@@ -9,6 +9,12 @@ type Kind string
 const (
 	// KindAccess is an access log.
 	KindAccess Kind = "access"
+	// KindInteraction is the execution log of a request, KindExecution a single line of
+	// one.
+	KindInteraction Kind = "interaction"
+	KindExecution   Kind = "execution"
+	// KindLambda is a line of a Lambda function.
+	KindLambda Kind = "lambda"
 	// KindJSON is any other JSON object.
 	KindJSON Kind = "json"
 	// KindText is any other message.
@@ -16,8 +22,8 @@ const (
 )
 
 // Summary tells what a call of [Formatter.Format] did. Every log event found in
-// the records is counted once, in Events or in QuarantinedEvents; control
-// messages are counted apart.
+// the records is counted once, in what [Summary.LogEvents] returns or in
+// QuarantinedEvents; control messages are counted apart.
 type Summary struct {
 	// Records counts the records that were formatted.
 	Records int `json:"records"`
@@ -33,6 +39,12 @@ type Summary struct {
 	// Events counts the events in the batches, Kinds by what they were made from.
 	Events int          `json:"events"`
 	Kinds  map[Kind]int `json:"kinds,omitempty"`
+	// Interactions counts the events that were made of the execution logs of a request,
+	// IncompleteInteractions those of them that lack lines, FoldedLines the lines in
+	// them.
+	Interactions           int `json:"interactions,omitempty"`
+	IncompleteInteractions int `json:"incomplete_interactions,omitempty"`
+	FoldedLines            int `json:"folded_lines,omitempty"`
 	// Batches and BatchBytes count the batches and their bodies' bytes.
 	Batches    int   `json:"batches"`
 	BatchBytes int64 `json:"batch_bytes"`
@@ -46,6 +58,9 @@ type Summary struct {
 	FirstEvent time.Time `json:"first_event,omitzero"`
 	LastEvent  time.Time `json:"last_event,omitzero"`
 }
+
+// LogEvents is the number of log events that the events were made from.
+func (s *Summary) LogEvents() int { return s.Events - s.Interactions + s.FoldedLines }
 
 // count adds an event that is in a batch.
 func (s *Summary) count(kind Kind, millis int64) {

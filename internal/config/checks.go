@@ -211,6 +211,13 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
+func checkExecutionLogs(value string) error {
+	if value != ExecutionLogsInteractions && value != ExecutionLogsLines {
+		return fmt.Errorf("is neither %q nor %q", ExecutionLogsInteractions, ExecutionLogsLines)
+	}
+	return nil
+}
+
 func checkOnGap(value string) error {
 	if value != OnGapContinue && value != OnGapFail {
 		return fmt.Errorf("is neither %q nor %q", OnGapContinue, OnGapFail)

@@ -20,6 +20,12 @@ const (
 	OnGapFail     = "fail"
 )
 
+// The values of ExecutionLogs.
+const (
+	ExecutionLogsInteractions = "interactions"
+	ExecutionLogsLines        = "lines"
+)
+
 // Config is the complete set of settings. The zero value is of no use: start from
 // [Default] or [Load], and call [Config.Validate] after changing a field.
 type Config struct {
@@ -49,6 +55,10 @@ type Config struct {
 	BatchMaxBytes ByteSize
 	// BatchMaxEvents limits the events in one delivery request.
 	BatchMaxEvents int
+
+	// ExecutionLogs says what becomes of execution logs: ExecutionLogsInteractions or
+	// ExecutionLogsLines.
+	ExecutionLogs string
 
 	// DestinationURL is where batches are posted to.
 	DestinationURL string
@@ -115,6 +125,7 @@ func Default() Config {
 		WindowMaxAge:        60 * time.Second,
 		WindowMaxBytes:      1 * MB,
 		WindowMaxRecords:    10_000,
+		ExecutionLogs:       ExecutionLogsInteractions,
 		BatchMaxBytes:       1 * MB,
 		BatchMaxEvents:      5_000,
 		DestinationTimeout:  30 * time.Second,

@@ -168,6 +168,10 @@ var settings = []setting{
 		Key:     "batch_max_events",
 		Meaning: "Most events in one delivery request.",
 	}),
+	define(func(c *Config) *string { return &c.ExecutionLogs }, checkExecutionLogs, Setting{
+		Key:     "execution_logs",
+		Meaning: "What becomes of execution logs: `interactions` makes one event of the lines of a request, `lines` an event of each line.",
+	}),
 	defineURL(func(c *Config) *string { return &c.DestinationURL }, checkEndpointURL, Setting{
 		Key:        "destination_url",
 		RequiredBy: RoleWorker,

@@ -91,6 +91,8 @@ func TestValidateValues(t *testing.T) {
 		{"read_memory", "10MB", "use 10MiB to 64GiB"},
 		{"max_open_windows", "0", "use 1 to 1000000"},
 		{"on_gap", "continue", ""},
+		{"execution_logs", "lines", ""},
+		{"execution_logs", "off", `is neither "interactions" nor "lines"`},
 		{"on_gap", "stop", `is neither "continue" nor "fail"`},
 
 		{"window_max_age", "100ms", ""},

@@ -84,8 +84,11 @@ func (e *Event) AppendEnvelope(dst []byte) []byte {
 	dst = e.Header.appendOpen(dst)
 	dst = append(dst, `{"id":`...)
 	dst = appendQuoted(dst, e.ID)
-	if len(e.timestamp) > 0 {
+	switch {
+	case len(e.timestamp) > 0:
 		dst = append(append(dst, `,"timestamp":`...), e.timestamp...)
+	case e.HasTime: // an event that was not decoded
+		dst = strconv.AppendInt(append(dst, `,"timestamp":`...), e.Millis, 10)
 	}
 	if len(e.Message) > 0 {
 		dst = append(append(dst, `,"message":`...), e.Message...)
