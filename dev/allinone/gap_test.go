@@ -48,7 +48,7 @@ func TestGap(t *testing.T) {
 				return s.produced.Count()
 			}
 			before := put()
-			await(t, "the events before the gap", func() bool { return int(s.api.Stats().Distinct) == before })
+			await(t, "the events before the gap", func() bool { return int(s.api.Stats().LogEvents) == before })
 			// A day and a night in which nothing comes are no gap.
 			for range 2 {
 				require.NotContains(t, end(), "gap in the shard")
@@ -64,10 +64,10 @@ func TestGap(t *testing.T) {
 			after := put() - lost
 			if stops {
 				await(t, "a reader that has stopped", func() bool { return gapOf(t, s) != nil })
-				require.Equal(t, before, int(s.api.Stats().Distinct))
+				require.Equal(t, before, int(s.api.Stats().LogEvents))
 				require.NoError(t, s.client.SignalWorkflow(t.Context(), window.ShardReaderID(pipeline, firstShard), "", workflows.SignalSkipGap, nil))
 			}
-			await(t, "the events after the gap", func() bool { return int(s.api.Stats().Distinct) == after })
+			await(t, "the events after the gap", func() bool { return int(s.api.Stats().LogEvents) == after })
 			require.Zero(t, s.api.Stats().Duplicates)
 
 			gap := gapOf(t, s)

@@ -48,11 +48,11 @@ func TestTwoPipelinesOnOneStream(t *testing.T) {
 	// The killed starter's shards are read again when its heartbeats are missed.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for tick := time.NewTicker(100 * time.Millisecond); int(api.Stats().Distinct) < s.produced.Count(); {
+	for tick := time.NewTicker(100 * time.Millisecond); int(api.Stats().LogEvents) < s.produced.Count(); {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("the other pipeline has delivered %d of %d", api.Stats().Distinct, s.produced.Count())
+			t.Fatalf("the other pipeline has delivered %d of %d", api.Stats().LogEvents, s.produced.Count())
 		}
 	}
 	require.Zero(t, api.Stats().Duplicates)

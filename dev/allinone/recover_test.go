@@ -40,7 +40,7 @@ func TestRecover(t *testing.T) {
 	starter := startLogpipe(t, "starter", s.environment())
 	traffic := make(chan error, 1)
 	go func() { traffic <- (&run{stack: s, out: &out}).traffic(t.Context()) }()
-	await(t, "a delivery", func() bool { return s.api.Stats().Distinct > 0 })
+	await(t, "a delivery", func() bool { return s.api.Stats().LogEvents > 0 })
 	s.api.SetFaults(faults(t, "5xx=100%"))
 	down := time.Now()
 	await(t, "windows that wait in every shard", func() bool { return waiting(t, st, down) == o.Shards })

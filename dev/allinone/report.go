@@ -42,7 +42,7 @@ func (r Report) OK() bool { return r.Lost == 0 && r.Duplicates == 0 && r.Strange
 // reconcile compares event by event.
 func reconcile(produced *ledger.Events, api *analytics.Server, windows, parked int64) Report {
 	stats := api.Stats()
-	d := produced.Compare(api.Events())
+	d := produced.Compare(api.LogEvents())
 	r := Report{
 		Produced: d.Produced, Delivered: d.Delivered, Lost: d.Lost, Duplicates: d.Duplicates,
 		Windows: windows, Parked: parked, Batches: stats.Batches,
@@ -69,7 +69,7 @@ func (r Report) Print(w io.Writer) {
 	row := func(name string, value any, note string) { fmt.Fprintf(t, "%s\t%v\t\t%s\n", name, value, note) }
 	fmt.Fprintln(w, "\nreconciliation, by the analytics API's own counts")
 	row("produced", r.Produced, "log events that CloudWatch Logs took in")
-	row("delivered", r.Delivered, "")
+	row("delivered", r.Delivered, "of these, by themselves or folded into interactions")
 	row("lost", r.Lost, "")
 	if r.Parked > 0 {
 		row("parked", r.Parked, "windows that the API has refused; in the Web UI, which --stay keeps: "+parkedFlushes)

@@ -111,7 +111,7 @@ func (r *run) do(ctx context.Context) (Report, error) {
 				return Report{}, fmt.Errorf("forward the last log events to Kinesis: %w", err)
 			}
 			drain = r.newDrain()
-			fmt.Fprintf(r.out, "traffic has ended, %d events are on their way\n", r.produced.Count()-int(r.api.Stats().Distinct))
+			fmt.Fprintf(r.out, "traffic has ended, %d events are on their way\n", r.produced.Count()-int(r.api.Stats().LogEvents))
 		case <-summary.C:
 			r.summarise(watching)
 		case <-look.C:
@@ -167,7 +167,7 @@ func (r *run) summarise(ctx context.Context) {
 	}
 	produced := r.produced.Count()
 	fmt.Fprintf(r.out, "%s  produced %d  delivered %d  on their way %d  open windows %d  requests %d  token requests %d\n",
-		time.Now().Format("15:04:05"), produced, stats.Distinct, produced-int(stats.Distinct), open, stats.Attempts, stats.TokenRequests)
+		time.Now().Format("15:04:05"), produced, stats.LogEvents, produced-int(stats.LogEvents), open, stats.Attempts, stats.TokenRequests)
 }
 
 // finish looks a last time and reconciles.
@@ -207,11 +207,11 @@ func (d *drain) done(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	stats := d.api.Stats()
-	if now := stats.Attempts + stats.Distinct; busy > 0 || now != d.activity {
+	if now := stats.Attempts + stats.LogEvents; busy > 0 || now != d.activity {
 		d.activity, d.changed = now, time.Now()
 		return false, nil
 	}
-	if int(stats.Distinct) >= d.produced.Count() {
+	if int(stats.LogEvents) >= d.produced.Count() {
 		return true, nil
 	}
 	return time.Since(d.changed) > d.options.WindowMaxAge+cmp.Or(d.options.patience, defaultPatience), nil

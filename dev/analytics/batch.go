@@ -17,12 +17,19 @@ var (
 
 // batch is what the ledger needs of one body.
 type batch struct {
-	ids          []ID
+	ids          []ID          // of events made from one log event, which has the same id
+	interactions []interaction // events made from several
 	unidentified int
 	latest       [][]byte // the last few events, pointing into the body
 }
 
-func (b *batch) size() int { return len(b.ids) + b.unidentified }
+// interaction is an event that stands for several log events.
+type interaction struct {
+	id        ID
+	logEvents []ID
+}
+
+func (b *batch) size() int { return len(b.ids) + len(b.interactions) + b.unidentified }
 
 // parseBatch reads a JSON array of objects, objects one after the other, or one
 // object with an "events" array and no id of its own, and keeps the last few events.
@@ -111,6 +118,7 @@ type event struct {
 	raw        []byte
 	id         ID
 	identified bool
+	origin     origin
 	list       []byte // the "events" member, where that is an array
 	listStart  int64
 }
@@ -136,7 +144,11 @@ func (r *eventReader) event() (event, error) {
 		case "events":
 			err = r.readList(&e)
 		default:
-			err = r.dec.SkipValue()
+			if into := e.origin.member(name.String()); into != nil {
+				*into, err = r.readRaw()
+			} else {
+				err = r.dec.SkipValue()
+			}
 		}
 		if err != nil {
 			return event{}, err
@@ -160,6 +172,16 @@ func (r *eventReader) readID(e *event) error {
 	}
 	e.id, e.identified = eventID(text), len(text) > 0
 	return nil
+}
+
+// readRaw reads a value and returns it as it stands in the text.
+func (r *eventReader) readRaw() ([]byte, error) {
+	value, err := r.dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	end := r.dec.InputOffset()
+	return r.text[end-int64(len(value)) : end], nil
 }
 
 func (r *eventReader) readList(e *event) error {
@@ -188,10 +210,14 @@ func (r *eventReader) refuse(reason error) error {
 }
 
 func (r *eventReader) add(e event) {
-	if e.identified {
-		r.batch.ids = append(r.batch.ids, e.id)
-	} else {
+	logEvents, several := e.origin.logEvents()
+	switch {
+	case !e.identified:
 		r.batch.unidentified++
+	case several:
+		r.batch.interactions = append(r.batch.interactions, interaction{e.id, logEvents})
+	default:
+		r.batch.ids = append(r.batch.ids, e.id)
 	}
 	r.batch.latest = append(r.batch.latest, e.raw)
 	if len(r.batch.latest) > r.keep {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -111,6 +112,7 @@ func FuzzParseBatch(f *testing.F) {
 	for _, seed := range []string{
 		`[]`, `[{}]`, `{}{}`, `{"events":[{}]}`, `[{"log.record.uid":"a"},{"log.record.uid":"` + hexID(1) + `"}]`,
 		`[{"a":-1.5e+7,"b":[true,false,null],"c":{"d":"\u00e9\n"}}]`, `[{"log\u002erecord.uid":"x"}]`, "{\"a\":\"\xff\"}", `[{"a":01}]`, `[[]]`,
+		interactionOf("a", `,"source.event_streams":[0]`, "1") + interactionOf("a", "", "1", "2"),
 		`[{"log.record.uid":"a","log.record.uid":7}]`, `{"events":[{}],"events":1}`, `{"events":[{"events":[7]},7]}`,
 	} {
 		f.Add([]byte(seed))
@@ -131,8 +133,15 @@ func FuzzParseBatch(f *testing.F) {
 			}
 			return
 		}
-		if fmt.Sprint(got.ids) != fmt.Sprint(ids) || got.unidentified != unidentified {
-			t.Errorf("%q: got %v and %d, want %v and %d", body, got.ids, got.unidentified, ids, unidentified)
+		all := got.ids
+		for _, i := range got.interactions {
+			all = append(all, i.id)
+		}
+		for _, list := range [][]ID{all, ids} {
+			slices.SortFunc(list, func(a, b ID) int { return bytes.Compare(a[:], b[:]) })
+		}
+		if fmt.Sprint(all) != fmt.Sprint(ids) || got.unidentified != unidentified {
+			t.Errorf("%q: got %v and %d, want %v and %d", body, all, got.unidentified, ids, unidentified)
 		}
 		if want := min(3, got.size()); len(got.latest) != want {
 			t.Errorf("%q: kept %d events, want %d", body, len(got.latest), want)

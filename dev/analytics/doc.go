@@ -11,7 +11,9 @@
 //	GET   /              the same for a person to look at
 //
 // It misbehaves on request (see [Faults]), so that retries, refreshes and
-// idempotency can be seen to work. Events are told apart by their
-// "log.record.uid" alone; nothing else of an event is interpreted or kept, apart
-// from the latest few for display.
+// idempotency can be seen to work. Events are told apart by their "log.record.uid".
+// An event that stands for several log events names them, and each of them is counted,
+// so that what was put can be compared with what arrived, log event by log event.
+// Nothing else of an event is interpreted or kept, apart from the latest few for
+// display.
 package analytics

@@ -31,11 +31,12 @@ func eventID(text []byte) ID {
 	return sha256.Sum256(text)
 }
 
-// Receipt says how an event arrived. A batch that was sent again under its
-// idempotency key is not received again.
+// Receipt says how a log event arrived, in an event of its own or in one that stands
+// for several. A batch that was sent again under its idempotency key is not received
+// again.
 type Receipt struct {
 	First time.Time // when its first batch was accepted, to the millisecond
-	Count int       // how many times it was accepted
+	Count int       // in how many events it was accepted
 }
 
 // ledger counts events and batches. Everything that one batch changes is changed
@@ -45,8 +46,13 @@ type ledger struct {
 	seed  maphash.Seed
 	epoch time.Time
 
-	mu       sync.Mutex
-	events   [256]map[ID]arrivals // by first byte, so that iteration can copy a part at a time
+	mu sync.Mutex
+	// logEvents are the log events that events were made from, by first byte, so that
+	// iteration can copy a part at a time.
+	logEvents [256]map[ID]arrivals
+	// interactions are the events that were made from several.
+	interactions map[ID]struct{}
+
 	batches  map[string]fingerprint
 	totals   Stats
 	recent   [][]byte // ring, next is the oldest
@@ -73,15 +79,16 @@ type fingerprint struct {
 
 func newLedger(now time.Time, recent int) *ledger {
 	l := &ledger{
-		seed:     maphash.MakeSeed(),
-		epoch:    now,
-		batches:  map[string]fingerprint{},
-		recent:   make([][]byte, recent),
-		statuses: map[int]uint64{},
-		tokens:   map[int]uint64{},
+		seed:         maphash.MakeSeed(),
+		epoch:        now,
+		interactions: map[ID]struct{}{},
+		batches:      map[string]fingerprint{},
+		recent:       make([][]byte, recent),
+		statuses:     map[int]uint64{},
+		tokens:       map[int]uint64{},
 	}
-	for i := range l.events {
-		l.events[i] = map[ID]arrivals{}
+	for i := range l.logEvents {
+		l.logEvents[i] = map[ID]arrivals{}
 	}
 	return l
 }
@@ -122,16 +129,15 @@ func (l *ledger) accept(key string, body []byte, b batch, now time.Time) (outcom
 	}
 	at := uint32(min(max(now.Sub(l.epoch).Milliseconds(), 0), math.MaxUint32))
 	for _, id := range b.ids {
-		part := l.events[id[0]]
-		a, known := part[id]
-		if known {
-			l.totals.Duplicates++
-		} else {
-			a.firstMillis = at
-			l.totals.Distinct++
+		l.arrived(!l.received(id, at))
+	}
+	for _, e := range b.interactions {
+		_, known := l.interactions[e.id]
+		l.interactions[e.id] = struct{}{}
+		l.arrived(!known)
+		for _, id := range e.logEvents {
+			l.received(id, at)
 		}
-		a.count++
-		part[id] = a
 	}
 	l.totals.Events += uint64(b.size())
 	l.totals.Unidentified += uint64(b.unidentified)
@@ -146,6 +152,28 @@ func (l *ledger) accept(key string, body []byte, b batch, now time.Time) (outcom
 		l.next = (l.next + 1) % len(l.recent)
 	}
 	return accepted, b.size()
+}
+
+// received counts a log event and tells whether it was known.
+func (l *ledger) received(id ID, at uint32) bool {
+	part := l.logEvents[id[0]]
+	a, known := part[id]
+	if !known {
+		a.firstMillis = at
+		l.totals.LogEvents++
+	}
+	a.count++
+	part[id] = a
+	return known
+}
+
+// arrived counts an event with an id.
+func (l *ledger) arrived(first bool) {
+	if first {
+		l.totals.Distinct++
+	} else {
+		l.totals.Duplicates++
+	}
 }
 
 // maxDisplayed bounds what is kept of one event for display, in bytes.
@@ -174,7 +202,7 @@ func (l *ledger) latest(limit int) [][]byte {
 	return events
 }
 
-// all yields every event id with its receipt, in no order. It takes the lock for
+// all yields the id of every log event with its receipt, in no order. It takes the lock for
 // one part at a time only, so batches accepted meanwhile may show in part.
 func (l *ledger) all() iter.Seq2[ID, Receipt] {
 	type entry struct {
@@ -183,10 +211,10 @@ func (l *ledger) all() iter.Seq2[ID, Receipt] {
 	}
 	return func(yield func(ID, Receipt) bool) {
 		var part []entry
-		for i := range l.events {
+		for i := range l.logEvents {
 			part = part[:0]
 			l.mu.Lock()
-			for id, a := range l.events[i] {
+			for id, a := range l.logEvents[i] {
 				part = append(part, entry{id, a})
 			}
 			l.mu.Unlock()
@@ -200,11 +228,11 @@ func (l *ledger) all() iter.Seq2[ID, Receipt] {
 	}
 }
 
-// receipt returns how one event arrived; ok is false where it did not.
+// receipt returns how one log event arrived; ok is false where it did not.
 func (l *ledger) receipt(id ID) (r Receipt, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a, ok := l.events[id[0]][id]
+	a, ok := l.logEvents[id[0]][id]
 	if !ok {
 		return Receipt{}, false
 	}

@@ -178,11 +178,12 @@ func (s *Server) Stats() Stats {
 	return stats
 }
 
-// Events yields each event id once with its receipt, in no particular order. Batches
-// accepted during the iteration may be missing in part.
-func (s *Server) Events() iter.Seq2[ID, Receipt] { return s.ledger.all() }
+// LogEvents yields each log event that an accepted event was made from once, by the id
+// of [LogEventID], with its receipt, in no particular order. Batches accepted during the
+// iteration may be missing in part.
+func (s *Server) LogEvents() iter.Seq2[ID, Receipt] { return s.ledger.all() }
 
-// Receipt returns how the event with the id arrived; ok is false where it did not.
+// Receipt returns how the log event with the id arrived; ok is false where it did not.
 func (s *Server) Receipt(id ID) (r Receipt, ok bool) { return s.ledger.receipt(id) }
 
 // Faults returns the faults in force.

@@ -250,14 +250,14 @@ func TestIngestCounts(t *testing.T) {
 		require.Equal(t, start.Add(1500*time.Millisecond), *got.LastReceived)
 		got.FirstReceived, got.LastReceived, got.Bytes = nil, nil, 0
 		require.Equal(t, Stats{
-			Events: 13, Distinct: 8, Duplicates: 1, Unidentified: 4, Batches: 6, Replays: 1, Conflicts: 1,
+			Events: 13, Distinct: 8, Duplicates: 1, LogEvents: 8, Unidentified: 4, Batches: 6, Replays: 1, Conflicts: 1,
 			Attempts: 12, Responses: map[string]uint64{"200": 7, "400": 4, "422": 1},
 			TokenRequests: 1, TokenGrants: 1, TokenResponses: map[string]uint64{"200": 1}, TokensActive: 1,
 			Started: start,
 		}, got)
 
 		receipts := map[string]Receipt{}
-		for id, r := range s.Events() {
+		for id, r := range s.LogEvents() {
 			receipts[id.String()] = r
 		}
 		require.Len(t, receipts, 8)
@@ -410,7 +410,7 @@ func TestConcurrentBatches(t *testing.T) {
 	require.Zero(t, got.Duplicates)
 	require.EqualValues(t, (senders-1)*batches, got.Replays)
 	n := 0
-	for _, r := range s.Events() {
+	for _, r := range s.LogEvents() {
 		require.Equal(t, 1, r.Count)
 		if n++; n == 10 {
 			break // iteration may be left early

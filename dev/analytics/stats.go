@@ -12,6 +12,7 @@ type Stats struct {
 	Events       uint64 `json:"events"`       // accepted, each time one came: Distinct + Duplicates + Unidentified
 	Distinct     uint64 `json:"distinct"`     // different ids
 	Duplicates   uint64 `json:"duplicates"`   // accepted again after the first time
+	LogEvents    uint64 `json:"log_events"`   // different log events that they were made from
 	Unidentified uint64 `json:"unidentified"` // accepted without a "log.record.uid"
 	Batches      uint64 `json:"batches"`      // accepted requests, replays not counted
 	Bytes        uint64 `json:"bytes"`        // of accepted bodies after decompression

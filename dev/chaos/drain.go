@@ -86,7 +86,7 @@ func (r *run) progress(ctx context.Context) (progress, error) {
 	}
 	stats := r.fleet.API.Stats()
 	return progress{
-		missing: r.fleet.Events.Count() - int(stats.Distinct), open: open, parked: parked, attempts: stats.Attempts,
+		missing: r.fleet.Events.Count() - int(stats.LogEvents), open: open, parked: parked, attempts: stats.Attempts,
 	}, nil
 }
 

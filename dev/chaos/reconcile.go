@@ -25,7 +25,7 @@ func (r *run) reconcile(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	partition := r.fleet.Records.Divide(ranges(windows))
-	delivery := r.fleet.Events.Compare(r.fleet.API.Events())
+	delivery := r.fleet.Events.Compare(r.fleet.API.LogEvents())
 	stats := r.fleet.API.Stats()
 	report := Report{
 		Seed: r.options.Seed, Kills: int(r.kills.Load()), Faults: r.faults,

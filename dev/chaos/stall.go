@@ -50,7 +50,7 @@ func (r *run) watch(ctx context.Context) stall {
 		case <-ctx.Done():
 			return s
 		case at := <-ticker.C:
-			if delivered := r.fleet.API.Stats().Distinct; delivered > 0 {
+			if delivered := r.fleet.API.Stats().LogEvents; delivered > 0 {
 				s.look(sight{at: at, delivered: delivered, produced: uint64(r.fleet.Events.Count()), down: r.apiDown.Load()})
 			}
 		}

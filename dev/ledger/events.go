@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"crypto/sha256"
 	"iter"
 	"sync"
 	"time"
@@ -32,7 +31,7 @@ func (l *Events) Add(e localaws.ForwardedEvent) {
 
 // EventID is the id that the pipeline has to give an event.
 func EventID(e localaws.ForwardedEvent) analytics.ID {
-	return analytics.ID(sha256.Sum256([]byte(e.Owner + "\x00" + e.LogGroup + "\x00" + e.LogStream + "\x00" + e.ID)))
+	return analytics.LogEventID(e.Owner, e.LogGroup, e.LogStream, e.ID)
 }
 
 // Count is the number of events so far.
@@ -47,14 +46,15 @@ type Delivery struct {
 	Produced   int // put
 	Delivered  int // of these, arrived
 	Lost       int // of these, not arrived
-	Duplicates int // arrivals of an event after its first
+	Duplicates int // arrivals of an event after its first, by itself or in another's
 	Strangers  int // events that arrived and nobody put
 	// Fresh is how long each delivered event took, in no order.
 	Fresh []time.Duration
 }
 
-// Compare looks for every event among the receipts of the API, of which each event has
-// one, with the number of times that it was accepted.
+// Compare looks for every event among the receipts of the API, of which each log event
+// has one, with the number of times that it was accepted. One that was folded into an
+// interaction with others has its own receipt all the same.
 func (l *Events) Compare(receipts iter.Seq2[analytics.ID, analytics.Receipt]) Delivery {
 	l.mu.Lock()
 	defer l.mu.Unlock()
