@@ -270,7 +270,7 @@ func TestNewGeneratorRejects(t *testing.T) {
 		require.Error(t, err, "%+v", c)
 	}
 	_, err := ParseMix("all")
-	require.ErrorContains(t, err, "choose from mixed, access-json, access-clf, execution")
+	require.ErrorContains(t, err, "choose from mixed, access-json, access-clf, access-csv, access-xml, execution")
 }
 
 func TestGeneratorKeepsItsRate(t *testing.T) {

@@ -15,12 +15,14 @@ type Mix string
 const (
 	AccessJSON Mix = "access-json" // access logs in JSON of REST and HTTP APIs
 	AccessCLF  Mix = "access-clf"  // access logs in Common Log Format of REST and HTTP APIs
+	AccessCSV  Mix = "access-csv"  // access logs as comma-separated values of REST and HTTP APIs
+	AccessXML  Mix = "access-xml"  // access logs in XML of REST and HTTP APIs
 	Execution  Mix = "execution"   // execution logs of REST APIs, whole requests
-	Mixed      Mix = "mixed"       // all of them; one API writes both kinds
+	Mixed      Mix = "mixed"       // JSON, Common Log Format and execution logs; one API writes both kinds
 )
 
 // Mixes lists all mixes.
-func Mixes() []Mix { return []Mix{Mixed, AccessJSON, AccessCLF, Execution} }
+func Mixes() []Mix { return []Mix{Mixed, AccessJSON, AccessCLF, AccessCSV, AccessXML, Execution} }
 
 // ParseMix reads the name of a mix.
 func ParseMix(name string) (Mix, error) {
@@ -82,8 +84,8 @@ type population struct {
 	weight int
 }
 
-// Templates of access logs. The first two and the first of CLF are the defaults
-// that the API Gateway console offers; the others are what people make of them.
+// Templates of access logs. Those of CSV and XML, the first two and the first of
+// CLF are what the API Gateway console offers; the others are what people make of it.
 var (
 	restDefaultJSON = mustCompile(`{ "requestId":"$context.requestId", "extendedRequestId":"$context.extendedRequestId", "ip": "$context.identity.sourceIp", "caller":"$context.identity.caller", "user":"$context.identity.user", "requestTime":"$context.requestTime", "httpMethod":"$context.httpMethod", "resourcePath":"$context.resourcePath", "status":"$context.status", "protocol":"$context.protocol", "responseLength":"$context.responseLength" }`)
 	httpDefaultJSON = mustCompile(`{ "requestId":"$context.requestId", "ip": "$context.identity.sourceIp", "requestTime":"$context.requestTime", "httpMethod":"$context.httpMethod", "routeKey":"$context.routeKey", "status":"$context.status", "protocol":"$context.protocol", "responseLength":"$context.responseLength" }`)
@@ -92,6 +94,14 @@ var (
 	restCLF         = mustCompile(`$context.identity.sourceIp $context.identity.caller $context.identity.user [$context.requestTime] "$context.httpMethod $context.resourcePath $context.protocol" $context.status $context.responseLength $context.requestId $context.extendedRequestId`)
 	httpCLF         = mustCompile(`$context.identity.sourceIp - - [$context.requestTime] "$context.httpMethod $context.routeKey $context.protocol" $context.status $context.responseLength $context.requestId $context.extendedRequestId`)
 	httpErrorCLF    = mustCompile(`$context.identity.sourceIp - - [$context.requestTime] "$context.httpMethod $context.routeKey $context.protocol" $context.status $context.responseLength $context.requestId $context.extendedRequestId $context.integrationErrorMessage`)
+)
+
+// What the console offers besides JSON and CLF.
+var (
+	restCSV = mustCompile(`$context.identity.sourceIp,$context.identity.caller,$context.identity.user,$context.requestTime,$context.httpMethod,$context.resourcePath,$context.protocol,$context.status,$context.responseLength,$context.requestId,$context.extendedRequestId`)
+	httpCSV = mustCompile(`$context.identity.sourceIp,$context.requestTime,$context.httpMethod,$context.routeKey,$context.protocol,$context.status,$context.responseLength,$context.requestId`)
+	restXML = mustCompile(`<request id="$context.requestId"> <ip>$context.identity.sourceIp</ip> <caller>$context.identity.caller</caller> <user>$context.identity.user</user> <requestTime>$context.requestTime</requestTime> <httpMethod>$context.httpMethod</httpMethod> <resourcePath>$context.resourcePath</resourcePath> <status>$context.status</status> <protocol>$context.protocol</protocol> <responseLength>$context.responseLength</responseLength> <userAgent>$context.identity.userAgent</userAgent> </request>`)
+	httpXML = mustCompile(`<request id="$context.requestId"> <ip>$context.identity.sourceIp</ip> <requestTime>$context.requestTime</requestTime> <httpMethod>$context.httpMethod</httpMethod> <routeKey>$context.routeKey</routeKey> <status>$context.status</status> <protocol>$context.protocol</protocol> <responseLength>$context.responseLength</responseLength> </request>`)
 )
 
 // apiPlan is what an API writes in which mix.
@@ -116,6 +126,10 @@ var apiPlans = []apiPlan{
 	{name: "inventory", stage: "staging", level: executionInfo, weight: 3, mixes: []Mix{Execution}},
 	{name: "payments", stage: "Prod", template: &restRenamedJSON, level: executionData, weight: 4, mixes: []Mix{Mixed}},
 	{name: "shipping", stage: "v2", level: executionInfo, weight: 2, mixes: []Mix{Mixed}},
+	{name: "reviews", stage: "prod", template: &restCSV, weight: 10, mixes: []Mix{AccessCSV}},
+	{name: "coupons", stage: "$default", http: true, template: &httpCSV, weight: 5, mixes: []Mix{AccessCSV}},
+	{name: "stores", stage: "prod", template: &restXML, weight: 10, mixes: []Mix{AccessXML}},
+	{name: "returns", stage: "$default", http: true, template: &httpXML, weight: 5, mixes: []Mix{AccessXML}},
 }
 
 const (
