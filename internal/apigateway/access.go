@@ -2,12 +2,11 @@ package apigateway
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/template"
 )
 
 const (
@@ -16,8 +15,10 @@ const (
 	maxMembers = 256
 	// maxDepth is how deep objects in an access log are looked into.
 	maxDepth = 8
-	// maxResolved bounds the names whose meaning is remembered.
-	maxResolved = 4096
+	// maxResolved and maxResolvedName bound the names whose meaning is
+	// remembered, in number and in bytes.
+	maxResolved     = 4096
+	maxResolvedName = 256
 	// minKnown is how many variables an access log must have at least. The
 	// smallest default template of the console has eight.
 	minKnown = 4
@@ -27,31 +28,28 @@ const (
 // write to. What they log of a request is not an access log.
 const lambdaLogGroup = "/aws/lambda/"
 
-// errNotAccessLog ends the reading of an object that cannot be an access log.
-var errNotAccessLog = errors.New("not an access log")
-
-var lenient = json.JoinOptions(
-	jsontext.AllowDuplicateNames(true),
-	jsontext.AllowInvalidUTF8(true),
-)
-
 // attribute is one that is not in the list of variables.
 type attribute struct {
 	key, value []byte // key as text, value as JSON
 }
 
-// accessLog reads access logs in JSON. It is reused from message to message.
+// accessLog holds the values of an access log, whatever its form. It is reused
+// from message to message.
 type accessLog struct {
-	dec    jsontext.Decoder
-	reader bytes.Reader
+	json     jsonScanner
+	clean    bool   // the message's strings can be copied as they are
+	path     []byte // of the member being read
+	members  int
+	repaired []byte
 
-	message []byte
-	clean   bool   // the message's strings can be copied as they are
-	path    []byte // of the member being read
-	members int
-
-	resolved map[string]target // by path
+	resolved map[string]*target // by path
+	order    []*target          // of the last message, by number of the member
 	norm     []byte
+
+	template *accessTemplate // that the members are read by, or nil
+	listed   int             // members that the template has
+	unlisted int             // and that it does not have
+	spans    []template.Span
 
 	values  [][]byte // JSON by slot, nil where absent
 	named   []bool   // by variable, whether or not it has a value
@@ -71,36 +69,34 @@ type instant struct {
 
 func newAccessLog() *accessLog {
 	return &accessLog{
-		resolved: make(map[string]target),
+		resolved: make(map[string]*target),
 		values:   make([][]byte, len(variables)),
 		named:    make([]bool, len(variables)),
 	}
 }
 
-// read reads a message and tells whether it is an access log. It is the
-// caller's to say whether its strings need no repair. The error tells that
-// the message is no JSON object.
-func (a *accessLog) read(message []byte, clean bool) (bool, error) {
-	a.message, a.clean = message, clean
+// begin forgets the message before. It is the caller's to say whether the
+// strings of JSON in this one need no repair.
+func (a *accessLog) begin(clean bool) {
+	a.clean = clean
 	a.path, a.members = a.path[:0], 0
+	a.template, a.listed, a.unlisted = nil, 0, 0
 	clear(a.values)
 	clear(a.named)
 	a.extra, a.scratch = a.extra[:0], a.scratch[:0]
 	a.time, a.epoch = instant{}, instant{}
 	a.warnings = 0
+}
 
-	a.reader.Reset(message)
-	a.dec.Reset(&a.reader, lenient)
-	if err := a.readObject(1); err != nil {
-		if errors.Is(err, errNotAccessLog) {
-			return false, nil
+// release lets go of the message and of outsized buffers.
+func (a *accessLog) release() {
+	for _, buf := range []*[]byte{&a.scratch, &a.repaired} {
+		if cap(*buf) > maxRetained {
+			*buf = nil
 		}
-		return false, err
 	}
-	if _, err := a.dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return false, errors.New("more than one JSON value")
-	}
-	return a.isAccessLog(), nil
+	a.json.text = nil
+	clear(a.values)
 }
 
 // isAccessLog judges by what was found. API Gateway insists on a request id in
@@ -108,10 +104,7 @@ func (a *accessLog) read(message []byte, clean bool) (bool, error) {
 // leaves out what applications log about requests, whole Lambda events
 // included: those have no status.
 func (a *accessLog) isAccessLog() bool {
-	if !a.named[requestIDVariable] && !a.named[extendedRequestIDVariable] {
-		return false
-	}
-	if !a.named[statusVariable] {
+	if !a.identified() || !a.named[statusVariable] {
 		return false
 	}
 	known, marks := 0, 0
@@ -127,70 +120,41 @@ func (a *accessLog) isAccessLog() bool {
 	return known >= minKnown && marks > 0
 }
 
-// readObject reads an object whose path is a.path.
-func (a *accessLog) readObject(depth int) error {
-	if _, err := a.dec.ReadToken(); err != nil {
-		return err
-	}
-	base := len(a.path)
-	for a.dec.PeekKind() != jsontext.KindEndObject {
-		name, err := a.dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		if base > 0 {
-			a.path = append(a.path, '.')
-		}
-		a.path = appendText(a.path, name)
-		if err := a.readMember(depth); err != nil {
-			return err
-		}
-		a.path = a.path[:base]
-	}
-	_, err := a.dec.ReadToken()
-	return err
+// identified tells whether the message names a request.
+func (a *accessLog) identified() bool {
+	return a.named[requestIDVariable] || a.named[extendedRequestIDVariable]
 }
 
-func (a *accessLog) readMember(depth int) error {
-	if a.members++; a.members > maxMembers {
-		return errNotAccessLog
+// target tells what the member at a.path stands for. Members mostly come in the
+// same order as in the message before, and comparing is faster than looking up.
+func (a *accessLog) target() *target {
+	for len(a.order) <= a.members {
+		a.order = append(a.order, &custom)
 	}
-	if a.dec.PeekKind() == jsontext.KindBeginObject && depth < maxDepth {
-		before := a.members
-		if err := a.readObject(depth + 1); err != nil {
-			return err
-		}
-		if a.members == before {
-			return a.set(jsontext.Value("{}"))
-		}
-		return nil
+	last := &a.order[a.members]
+	if (*last).path == string(a.path) && len(a.path) > 0 {
+		return *last
 	}
-	value, err := a.dec.ReadValue()
-	if err != nil {
-		return err
+	if t, ok := a.resolved[string(a.path)]; ok {
+		*last = t
+		return t
 	}
-	// The decoder's buffer is overwritten by what it reads next, the
-	// message is not.
-	end := int(a.dec.InputOffset())
-	return a.set(a.message[end-len(value) : end])
+	a.norm = appendNormalized(a.norm[:0], a.path)
+	t := resolve(string(a.norm))
+	if len(a.resolved) < maxResolved && len(a.path) <= maxResolvedName {
+		t.path = string(a.path)
+		a.resolved[t.path] = &t
+	}
+	return &t
 }
 
-// target tells what the member at a.path stands for.
-func (a *accessLog) target() target {
-	t, ok := a.resolved[string(a.path)]
-	if !ok {
-		a.norm = appendNormalized(a.norm[:0], a.path)
-		t = resolve(string(a.norm))
-		if len(a.resolved) < maxResolved {
-			a.resolved[string(a.path)] = t
-		}
-	}
-	return t
+// setText takes a value that is text as it stands.
+func (a *accessLog) setText(t *target, text []byte) error {
+	return a.assign(t, a.quote(text))
 }
 
-// set takes the value of the member at a.path.
-func (a *accessLog) set(raw jsontext.Value) error {
-	t := a.target()
+// assign puts a value where it belongs.
+func (a *accessLog) assign(t *target, raw jsontext.Value) error {
 	if t.variable == unknownVariable {
 		value := a.safe(raw)
 		if t.prefix != customPrefix && isUnquoted(raw) {
@@ -208,7 +172,7 @@ func (a *accessLog) set(raw jsontext.Value) error {
 	switch {
 	case ok:
 		a.named[t.variable] = true
-	case t.variable == statusVariable:
+	case t.variable == statusVariable && a.template == nil:
 		return errNotAccessLog
 	default:
 		a.warnings |= warnUnconverted
@@ -231,11 +195,17 @@ func (a *accessLog) set(raw jsontext.Value) error {
 	return nil
 }
 
-// setExtra keeps a value under an attribute made from the member's path.
-func (a *accessLog) setExtra(t target, value []byte) {
-	if !isAbsent(value) {
-		a.addExtra(t.prefix, pathWithout(a.path, t.skip), value)
+// setExtra keeps a value under an attribute made from the variable's name or,
+// where that is not known, from the member's path.
+func (a *accessLog) setExtra(t *target, value []byte) {
+	if isAbsent(value) {
+		return
 	}
+	name := t.name
+	if name == nil {
+		name = a.path
+	}
+	a.addExtra(t.prefix, pathWithout(name, t.skip), value)
 }
 
 // addExtra keeps a value under an attribute of its own. A second value for the
@@ -277,10 +247,39 @@ func (a *accessLog) apiType() string {
 		return "WEBSOCKET"
 	case a.values[routeKeyVariable] != nil:
 		return "HTTP"
-	case a.values[routeVariable] != nil || isUUID(a.values[requestIDVariable]):
+	case a.values[routeVariable] != nil || isRESTRequestID(stringText(a.values[requestIDVariable])):
 		return "REST"
 	}
 	return ""
+}
+
+// settle decides what depends on the kind of API: $context.integrationStatus is
+// the status of the service that was called in the logs of a REST API, and in
+// the others the same as $context.integration.status.
+func (a *accessLog) settle() {
+	value := a.values[integrationStatusVariable]
+	if value == nil {
+		return
+	}
+	a.values[integrationStatusVariable] = nil
+	slot := serviceStatusVariable
+	if kind := a.apiType(); kind == "HTTP" || kind == "WEBSOCKET" {
+		slot = functionStatusVariable
+	}
+	switch {
+	case a.values[slot] == nil:
+		a.values[slot] = value
+	case !bytes.Equal(a.values[slot], value):
+		a.addExtra(customPrefix, []byte("integrationStatus"), value)
+	}
+}
+
+// stringText is that of a JSON string without escapes, or nil.
+func stringText(raw []byte) []byte {
+	if len(raw) < 2 {
+		return nil
+	}
+	return raw[1 : len(raw)-1]
 }
 
 // severity follows the status of the response.

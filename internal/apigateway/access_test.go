@@ -53,7 +53,7 @@ const required = `"requestId":"r","status":"200","resourcePath":"/x","apiId":"a"
 // sample is a value of a variable in a template, and what it becomes.
 func sample(v variable) (in string, out any) {
 	switch v.as {
-	case asNumber:
+	case asNumber, asIntegrationStatus:
 		return `"12"`, 12.0
 	case asStatus:
 		return `"200"`, 200.0

@@ -14,6 +14,7 @@ var keys = func() []string {
 // append appends the members of an access log: the variables in their order,
 // then what is not among them in the order of the message.
 func (a *accessLog) append(dst []byte) []byte {
+	a.settle()
 	if kind := a.apiType(); kind != "" {
 		dst = append(append(append(dst, `,"aws.apigateway.api_type":"`...), kind...), '"')
 	}

@@ -3,13 +3,13 @@ package apigateway
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -34,7 +34,7 @@ func groupText(tb testing.TB, group string, n int, line func(i int) string) (rec
 			}
 			text := line(i)
 			textBytes += int64(len(text))
-			quoted, err := json.Marshal(text)
+			quoted, err := jsontext.AppendQuote(nil, text)
 			if err != nil {
 				tb.Fatal(err)
 			}
@@ -66,6 +66,41 @@ func accessLine(i int) string {
 		`"responseLength":"%d","responseLatency":"%d","integrationLatency":"%d","integrationStatus":"200",`+
 		`"userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)","apiId":"uwe3g5jm54","stage":"prod"}`,
 		uint32(i)*2654435761, i*7919%0xffffff, i%256, i%60, 1725544035523+i, i*31, 200+i%5, i*17%9000, i*13%700, i*11%600)
+}
+
+func clfLine(i int) string {
+	return fmt.Sprintf(`203.0.113.%d - - [05/Sep/2024:13:47:%02d +0000] "GET /orders/{id} HTTP/1.1" %d %d %08x-3a83-11e9-8dc8-db3cf4c83204 Vwc2%06xFUrPE=`,
+		i%256, i%60, 200+i%5, i*17%9000, uint32(i)*2654435761, i*7919%0xffffff)
+}
+
+func csvLine(i int) string {
+	return fmt.Sprintf(`203.0.113.%d,-,-,05/Sep/2024:13:47:%02d +0000,GET,/orders/{id},HTTP/1.1,%d,%d,%08x-3a83-11e9-8dc8-db3cf4c83204,Vwc2%06xFUrPE=`,
+		i%256, i%60, 200+i%5, i*17%9000, uint32(i)*2654435761, i*7919%0xffffff)
+}
+
+func xmlLine(i int) string {
+	return fmt.Sprintf(`<request id="%08x-3a83-11e9-8dc8-db3cf4c83204"> <ip>203.0.113.%d</ip> <caller>-</caller> <user>-</user> `+
+		`<requestTime>05/Sep/2024:13:47:%02d +0000</requestTime> <httpMethod>GET</httpMethod> <resourcePath>/orders/{id}</resourcePath> `+
+		`<status>%d</status> <protocol>HTTP/1.1</protocol> <responseLength>%d</responseLength> </request>`,
+		uint32(i)*2654435761, i%256, i%60, 200+i%5, i*17%9000)
+}
+
+const benchTemplate = `$context.requestId,$context.requestTime,$context.httpMethod,$context.path,$context.status,$context.responseLatency,` +
+	`"$context.identity.userAgent",$context.identity.sourceIp,$context.authorizer.tenantId,$context.error.message`
+
+func templateLine(i int) string {
+	return fmt.Sprintf(`%08x-3a83-11e9-8dc8-db3cf4c83204,05/Sep/2024:13:47:%02d +0000,GET,/prod/orders/%d,%d,%d,`+
+		`"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)",203.0.113.%d,blue,-`,
+		uint32(i)*2654435761, i%60, i*31, 200+i%5, i*13%700, i%256)
+}
+
+const benchJSONTemplate = `{"rid":"$context.requestId","xid":"$context.extendedRequestId","t":$context.requestTimeEpoch,"line":"$context.httpMethod $context.path",` +
+	`"s":$context.status,"ms":$context.responseLatency,"ua":"$context.identity.userAgent","ip":"$context.identity.sourceIp","tenant":"$context.authorizer.tenantId"}`
+
+func jsonTemplateLine(i int) string {
+	return fmt.Sprintf(`{"rid":"%08x-3a83-11e9-8dc8-db3cf4c83204","xid":"Vwc2%06xFUrPEFV=","t":%d,"line":"GET /prod/orders/%d",`+
+		`"s":%d,"ms":%d,"ua":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)","ip":"203.0.113.%d","tenant":"blue"}`,
+		uint32(i)*2654435761, i*7919%0xffffff, 1725544035523+i, i*31, 200+i%5, i*13%700, i%256)
 }
 
 func executionLine(i int) string {
@@ -179,21 +214,31 @@ func sequence(records ...Record) iter.Seq2[Record, error] {
 }
 
 // BenchmarkFormat measures from stored gzip records to serialised batches, in
-// bytes of log text.
+// bytes of log text: access logs in their forms, then what passes through.
 func BenchmarkFormat(b *testing.B) {
 	for _, bench := range []struct {
-		name string
-		line func(int) string
-		kind Kind
+		name     string
+		line     func(int) string
+		kind     Kind
+		template string
 	}{
-		{"access", accessLine, KindAccess},
-		{"json", applicationLine, KindJSON},
-		{"text", executionLine, KindText},
+		{"json", accessLine, KindAccess, ""},
+		{"clf", clfLine, KindAccess, ""},
+		{"csv", csvLine, KindAccess, ""},
+		{"xml", xmlLine, KindAccess, ""},
+		{"template", templateLine, KindAccess, benchTemplate},
+		{"template-json", jsonTemplateLine, KindAccess, benchJSONTemplate},
+		{"application", applicationLine, KindJSON, ""},
+		{"text", executionLine, KindText, ""},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			const events = 10_000
 			records, size := logText(b, events, bench.line)
-			formatter, err := New(Options{Region: "eu-west-2"})
+			options := Options{Region: "eu-west-2"}
+			if bench.template != "" {
+				options.AccessLogTemplates = map[string]string{"/apigw/orders/*": bench.template}
+			}
+			formatter, err := New(options)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -206,6 +251,11 @@ func BenchmarkFormat(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
+			b.ReportMetric(testing.AllocsPerRun(1, func() {
+				if _, err := formatter.Format(b.Context(), sequence(records...), discard{}); err != nil {
+					b.Fatal(err)
+				}
+			})/events, "allocs/event")
 		})
 	}
 }

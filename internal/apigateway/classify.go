@@ -21,23 +21,31 @@ func (w *eventWriter) classify(ev *envelope.Event) (message, warnings) {
 	if len(raw) == 0 {
 		return message{KindText, []byte("null")}, warnMessageMissing
 	}
-	clean := isClean(raw)
+	valid := utf8.Valid(raw)
+	clean := false
 	var warned warnings
-	if !clean && !utf8.Valid(raw) {
+	if !valid {
 		warned |= warnInvalidUTF8
 	}
 
-	var text []byte // of the message, if it begins like a JSON object
+	g := w.header.group
+	var text []byte // of the message, if it is worth a closer look
 	switch {
 	case raw.Kind() != jsontext.KindString:
 		warned |= warnMessageNotString
-		text = raw
-	case beginsObject(raw):
-		w.message = appendText(w.message[:0], raw)
+		text, clean = raw, isClean(raw)
+	case len(g.templates) > 0 || mayBeAccessLine(raw):
+		if valid {
+			w.message, clean = appendMessage(w.message[:0], raw)
+		} else {
+			w.message = appendText(w.message[:0], raw)
+		}
 		text = w.message
+	default:
+		clean = valid && isClean(raw)
 	}
-	if len(text) > 0 && text[firstNonSpace(text)] == '{' {
-		m, more := w.classifyObject(text, clean)
+	if len(text) > 0 {
+		m, more := w.classifyText(g, text, clean)
 		warned |= more
 		if m.kind != KindText {
 			return m, warned
@@ -57,21 +65,38 @@ func (w *eventWriter) classify(ev *envelope.Event) (message, warnings) {
 	return message{KindText, w.body}, warned
 }
 
+// classifyText finds out what a text is: an access log by the templates of its
+// log group, an access log by its looks, a JSON object, or none of these, which
+// is left to be passed on as it is.
+func (w *eventWriter) classifyText(g *logGroup, text []byte, clean bool) (message, warnings) {
+	for _, t := range g.templates {
+		if w.access.readBy(t, text, clean) {
+			return message{kind: KindAccess}, 0
+		}
+	}
+	var warned warnings
+	if len(g.templates) > 0 {
+		warned |= warnTemplateMismatch
+	}
+	if text[firstNonSpace(text)] == '{' {
+		m, more := w.classifyObject(g, text, clean)
+		return m, warned | more
+	}
+	if g.isAccess && w.detect(g, text) {
+		return message{kind: KindAccess}, warned
+	}
+	return message{kind: KindText}, warned
+}
+
 // classifyObject finds out what a text is that begins like a JSON object. A
 // text that is none after all is left to be passed on as it is.
-func (w *eventWriter) classifyObject(text []byte, clean bool) (message, warnings) {
-	if w.header.isAccess {
-		isAccess, err := w.access.read(text, clean)
+func (w *eventWriter) classifyObject(g *logGroup, text []byte, clean bool) (message, warnings) {
+	if g.isAccess {
+		isAccess, err := w.access.readJSON(text, clean)
 		if isAccess {
 			return message{kind: KindAccess}, 0
 		}
 		if err != nil {
-			var repaired bool
-			if w.repaired, repaired = appendRepaired(w.repaired[:0], text); repaired {
-				if isAccess, _ = w.access.read(w.repaired, clean); isAccess {
-					return message{kind: KindAccess}, warnUnquotedDash
-				}
-			}
 			return message{kind: KindText}, warnInvalidJSON
 		}
 	}
@@ -80,24 +105,6 @@ func (w *eventWriter) classifyObject(text []byte, clean bool) (message, warnings
 		return message{kind: KindText}, warned
 	}
 	return message{KindJSON, w.body}, warned
-}
-
-// beginsObject tells whether the text of a JSON string begins with a brace,
-// blanks aside.
-func beginsObject(raw jsontext.Value) bool {
-	text := raw[1:]
-	for {
-		text = bytes.TrimLeft(text, " ")
-		if len(text) < 2 || text[0] != '\\' {
-			return len(text) > 0 && text[0] == '{'
-		}
-		switch text[1] {
-		case 'n', 'r', 't':
-			text = text[2:]
-		default:
-			return false
-		}
-	}
 }
 
 func firstNonSpace(text []byte) int {

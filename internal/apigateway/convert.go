@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"strconv"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -47,7 +45,7 @@ func (a *accessLog) convert(as conversion, raw jsontext.Value) ([]byte, bool) {
 		return nil, false
 	}
 	switch as {
-	case asNumber:
+	case asNumber, asIntegrationStatus:
 		return text, jsontext.Value(text).Kind() == jsontext.KindNumber && isNumber(text)
 	case asStatus:
 		return text, len(text) == 3 && '1' <= text[0] && text[0] <= '9' && isDigits(text)
@@ -136,25 +134,13 @@ func (a *accessLog) safe(raw jsontext.Value) []byte {
 	return raw
 }
 
-// parseRequestTime parses the common log format's time.
-func parseRequestTime(text []byte) (instant, bool) {
-	const layout = "02/Jan/2006:15:04:05 -0700"
-	if len(text) != len(layout) {
-		return instant{}, false
-	}
-	t, err := time.Parse(layout, string(text))
-	if err != nil {
-		return instant{}, false
-	}
-	return validInstant(t.UnixMilli())
-}
-
 // parseEpoch parses a time in milliseconds or, being smaller, in seconds.
 func parseEpoch(text []byte) (instant, bool) {
-	n, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil || n <= 0 {
+	const longest = 18 // digits that an int64 can hold
+	if !isDigits(text) || len(text) > longest || number(text) == 0 {
 		return instant{}, false
 	}
+	n := number(text)
 	if n < 1e11 {
 		n *= 1000
 	}
@@ -178,26 +164,6 @@ func traceID(text []byte) ([]byte, bool) {
 		return nil, false
 	}
 	return text, isLowerHex(text[2:10]) && isLowerHex(text[11:])
-}
-
-// isUUID tells whether a JSON string is a UUID, as REST APIs number requests.
-func isUUID(raw []byte) bool {
-	if len(raw) != 38 {
-		return false
-	}
-	for i, c := range raw[1:37] {
-		switch i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return false
-			}
-		default:
-			if !isHexDigit(c | 0x20) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 func isLowerHex(text []byte) bool {

@@ -19,11 +19,13 @@ const (
 
 // eventWriter writes log events as structured events.
 type eventWriter struct {
-	region   string
-	access   *accessLog
-	message  []byte // text of the message
-	repaired []byte
-	body     []byte
+	region  string
+	access  *accessLog
+	message []byte // text of the message
+	body    []byte
+
+	templates groupTemplates
+	groups    map[string]*logGroup // by log group
 
 	sequenceNumber string
 	arrival        int64  // milliseconds since 1970
@@ -36,16 +38,18 @@ type eventWriter struct {
 	line     execution.Interaction // a line by itself
 	streams  []string              // of the interaction being written
 	lambda   lambda.Reader
+	trace    []byte // JSON of the trace id in w.lambda
 }
 
 // headerText is what an envelope's header becomes, kept from event to event.
 type headerText struct {
-	of       envelope.Header
-	set      bool
-	uid      []byte // beginning of what the uid is made from
-	groups   []byte // members of log group and log stream
-	isAccess bool   // the log group may hold access logs
-	isLambda bool   // a Lambda function writes to the log stream
+	of             envelope.Header
+	set            bool
+	uid            []byte // beginning of what the uid is made from
+	groups         []byte // members of log group and log stream
+	group          *logGroup
+	isAccessStream bool // the log stream has the name of one of an access log
+	isLambda       bool // a Lambda function writes to the log stream
 
 	execution execution.Group // its API is empty if the log group holds no execution logs
 }
@@ -56,8 +60,8 @@ type writtenEvent struct {
 	millis int64 // its timestamp
 }
 
-func newEventWriter(region string) *eventWriter {
-	w := &eventWriter{access: newAccessLog()}
+func newEventWriter(region string, templates groupTemplates) *eventWriter {
+	w := &eventWriter{access: newAccessLog(), templates: templates, groups: make(map[string]*logGroup)}
 	if region != "" {
 		w.region = string(appendQuoted(nil, region))
 	}
@@ -65,17 +69,16 @@ func newEventWriter(region string) *eventWriter {
 }
 
 func (w *eventWriter) release() {
-	for _, buf := range []*[]byte{&w.message, &w.repaired, &w.body, &w.access.scratch} {
+	for _, buf := range []*[]byte{&w.message, &w.body} {
 		if cap(*buf) > maxRetained {
 			*buf = nil
 		}
 	}
-	w.access.message = nil
-	w.access.reader.Reset(nil)
 	w.line.Release()
 	w.lambda.Release()
 	clear(w.streams)
 	w.streams = w.streams[:0]
+	w.access.release()
 }
 
 func (w *eventWriter) startRecord(record *Record) {
@@ -189,10 +192,11 @@ func (w *eventWriter) useHeader(h *envelope.Header) {
 	t.groups = append(t.groups, `],"aws.log.stream.names":[`...)
 	t.groups = appendQuoted(t.groups, h.LogStream)
 	t.groups = append(t.groups, ']')
-	t.isAccess = mayHoldAccessLogs(h.LogGroup)
 	t.isLambda = lambda.IsSource(h.LogGroup, h.LogStream)
 	t.execution = execution.Group{Owner: h.Owner, Name: h.LogGroup}
 	t.execution.API, t.execution.Stage, _ = parseExecutionGroup(h.LogGroup)
+	t.group = w.groupOf(h.LogGroup)
+	t.isAccessStream = isAccessLogStream(h.LogStream)
 }
 
 // appendUID appends the identity of the event, the same however often and

@@ -40,8 +40,8 @@ func TestExecutionDocumentation(t *testing.T) {
 					t.Fatal(err)
 				}
 				for key := range event {
-					if !strings.Contains(doc, "`"+documented(key)+"`") {
-						t.Errorf("%s: no row for %s", fixture, documented(key))
+					if !strings.Contains(doc, "`"+documentedMember(key)+"`") {
+						t.Errorf("%s: no row for %s", fixture, documentedMember(key))
 					}
 				}
 			}
@@ -67,9 +67,9 @@ func TestExecutionDocumentation(t *testing.T) {
 	}
 }
 
-// documented is how the documentation writes a member: with <name> for what a log can
+// documentedMember is how the documentation writes a member: with <name> for what a log can
 // name as it likes, and one row for the integration, the authorizer and bodies.
-func documented(key string) string {
+func documentedMember(key string) string {
 	if prefix, _, ok := cutAny(key, ".header.", ".path_parameter.", ".query."); ok {
 		key = prefix + "<name>"
 	}

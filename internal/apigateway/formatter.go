@@ -41,6 +41,12 @@ type Options struct {
 	// until their requests are put together. What exceeds it is handed on early: an
 	// interaction may then come in several events.
 	MaxHeldBytes int64
+	// AccessLogTemplates are the access log templates of log groups, as they are
+	// configured in API Gateway, by the log group's name or a glob for it, in
+	// which * stands for any text and ? for one character. A name goes before a
+	// glob, and a glob with more text before one with less. The forms that the
+	// console offers are known without a template.
+	AccessLogTemplates map[string]string
 }
 
 func (o *Options) setDefaults() {
@@ -156,14 +162,16 @@ type Formatter struct {
 	runs    sync.Pool // of *run
 }
 
-// New returns a formatter. The error names every option that is out of range.
+// New returns a formatter. The error names every option that is out of range and
+// every template that cannot be compiled.
 func New(options Options) (*Formatter, error) {
-	if err := options.validate(); err != nil {
+	templates, err := compileTemplates(options.AccessLogTemplates)
+	if err := errors.Join(options.validate(), err); err != nil {
 		return nil, fmt.Errorf("formatter options: %w", err)
 	}
 	options.setDefaults()
 	f := &Formatter{options: options}
-	f.runs.New = func() any { return newRun(&f.options) }
+	f.runs.New = func() any { return newRun(&f.options, templates) }
 	return f, nil
 }
 

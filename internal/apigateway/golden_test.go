@@ -103,6 +103,15 @@ func record(data []byte) Record {
 	return Record{SequenceNumber: "49590338271490256608559692538361571095921575989136588898", Arrival: arrival, Data: data}
 }
 
+// goldenOptions has templates for the log groups of one fixture.
+var goldenOptions = Options{Region: "eu-west-2", AccessLogTemplates: map[string]string{
+	"/templates/renamed": `{"rid":"$context.requestId","xid":"$context.extendedRequestId","st":"$context.status",` +
+		`"http":{"line":"$context.httpMethod $context.path $context.protocol"},"who":"$context.authorizer.principalId",` +
+		`"tenant":"$context.authorizer.tenantId","app":"orders","err":$context.error.messageString,"ms":$context.responseLatency}`,
+	"/templates/text/*": "$context.requestId|$context.status|$context.requestTime|$context.identity.userAgent|" +
+		"$context.domainName$context.path|$stageVariables.tier|$context.newVariable\n",
+}}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	inputs, err := filepath.Glob("testdata/*.json")
@@ -117,10 +126,10 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			k, summary := format(t, Options{Region: "eu-west-2"}, record(data))
+			k, summary := format(t, goldenOptions, record(data))
 			requireGolden(t, name, render(t, k, summary))
 
-			again, _ := format(t, Options{Region: "eu-west-2"}, record(data))
+			again, _ := format(t, goldenOptions, record(data))
 			if !slices.Equal(again.batches, k.batches) {
 				t.Error("the same record gives other bytes the second time")
 			}

@@ -2,6 +2,7 @@ package apigateway
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -28,6 +29,43 @@ func appendText(dst []byte, raw jsontext.Value) []byte {
 	}
 	dst, _ = jsontext.AppendUnquote(dst, raw) // the error tells what was replaced
 	return dst
+}
+
+// appendMessage appends the text of a JSON string like appendText, for strings
+// with many escapes. It tells whether the string has none that can stand for
+// half a surrogate pair, neither for itself nor in JSON that its text may be.
+func appendMessage(dst []byte, raw jsontext.Value) (_ []byte, plain bool) {
+	start := len(dst)
+	text := raw[1 : len(raw)-1]
+	dst = slices.Grow(dst, len(text))
+	out := dst[start : start+len(text)]
+	n := 0
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == '\\' {
+			i++
+			switch c = text[i]; c {
+			case 'b':
+				c = '\b'
+			case 'f':
+				c = '\f'
+			case 'n':
+				c = '\n'
+			case 'r':
+				c = '\r'
+			case 't':
+				c = '\t'
+			case '"', '/':
+			default:
+				if c != '\\' || i+1 < len(text) && text[i+1] == 'u' {
+					return appendText(dst[:start], raw), false
+				}
+			}
+		}
+		out[n] = c
+		n++
+	}
+	return dst[:start+n], true
 }
 
 // appendSafeString appends a JSON string that may need repair, and tells

@@ -38,8 +38,8 @@ func (w *eventWriter) lambdaTraceID() []byte {
 	if id == nil {
 		return nil
 	}
-	w.repaired = append(w.repaired[:0], '"')
-	w.repaired = append(append(w.repaired, id[2:10]...), id[11:]...)
-	w.repaired = append(w.repaired, '"')
-	return w.repaired
+	w.trace = append(w.trace[:0], '"')
+	w.trace = append(append(w.trace, id[2:10]...), id[11:]...)
+	w.trace = append(w.trace, '"')
+	return w.trace
 }

@@ -11,6 +11,7 @@ var prefixVariables = []struct{ name, prefix string }{
 	{"authorizer.", "aws.apigateway.authorizer.context."},
 	{"requestoverride.", "aws.apigateway.override.request."},
 	{"responseoverride.", "aws.apigateway.override.response."},
+	{"stagevariables.", "aws.apigateway.stage_variables."},
 }
 
 // neutral are names of objects that templates group variables under and that
@@ -91,6 +92,10 @@ type target struct {
 	// attribute of a member that stands for no listed variable.
 	prefix string
 	skip   int
+	path   string // the member's, where it is remembered
+	// name is the variable's own where a template tells it, and takes the place
+	// of the member's path then.
+	name []byte
 }
 
 // resolve finds out what a member stands for by its normalized path: its name,
@@ -106,7 +111,7 @@ func resolve(path string) target {
 		}
 		for _, p := range prefixVariables {
 			if strings.HasPrefix(path, p.name) {
-				return target{unknownVariable, p.prefix, skipped + strings.Count(p.name, ".")}
+				return target{variable: unknownVariable, prefix: p.prefix, skip: skipped + strings.Count(p.name, ".")}
 			}
 		}
 		group, rest, nested := strings.Cut(path, ".")
@@ -154,21 +159,28 @@ var (
 	connectionVariable        = mustVariable("connectionId")
 	eventTypeVariable         = mustVariable("eventType")
 	apiKeyVariable            = mustVariable("identity.apiKey")
+	functionStatusVariable    = mustVariable("integration.status")
+	serviceStatusVariable     = mustVariable("integration.integrationStatus")
+	integrationStatusVariable = mustVariable("integrationStatus")
 	subjectVariable           = mustVariable("authorizer.claims.sub")
 )
 
 // slots gives each variable the place of its value: its own, or that of the
-// first variable with the same attribute.
+// first variable with the same attribute and conversion.
 var slots = indexSlots()
 
 func indexSlots() []varID {
-	first := make(map[string]varID, len(variables))
+	type attribute struct {
+		key string
+		as  conversion
+	}
+	first := make(map[attribute]varID, len(variables))
 	slots := make([]varID, len(variables))
 	for i, v := range variables {
-		id, shared := first[v.key]
+		id, shared := first[attribute{v.key, v.as}]
 		if !shared || v.key == "" {
 			id = varID(i)
-			first[v.key] = id
+			first[attribute{v.key, v.as}] = id
 		}
 		slots[i] = id
 	}

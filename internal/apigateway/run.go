@@ -32,14 +32,14 @@ type run struct {
 
 var _ envelope.Handler = (*run)(nil)
 
-func newRun(options *Options) *run {
+func newRun(options *Options, templates groupTemplates) *run {
 	r := &run{
 		options: options,
 		decoder: envelope.NewDecoder(envelope.Limits{
 			MaxInflatedBytes: options.MaxInflatedBytes,
 			MaxInflateRatio:  options.MaxInflateRatio,
 		}),
-		writer: newEventWriter(options.Region),
+		writer: newEventWriter(options.Region, templates),
 		batch:  batch{maxBytes: options.BatchMaxBytes, maxEvents: options.BatchMaxEvents},
 	}
 	r.assembler = execution.NewAssembler(options.MaxHeldBytes, max(options.BatchMaxBytes, minMaxRequest), r.handInteraction)

@@ -5,19 +5,20 @@ package apigateway
 type conversion uint8
 
 const (
-	asText     conversion = iota
-	asNumber              // JSON number, quoted or not
-	asStatus              // three-digit HTTP status code
-	asBool                // true or false, quoted or not
-	asTime                // 27/Feb/2019:11:31:00 +0000; the event's time
-	asEpoch               // milliseconds or seconds since 1970; the event's time
-	asInstant             // milliseconds or seconds since 1970; RFC 3339
-	asDigest              // SHA-256, for what must not be stored in clear
-	asTraceID             // X-Ray trace id without version and dashes
-	asProtocol            // HTTP/1.1: name and version
-	asAddress             // client and peer address
-	asRoute               // route key: itself, and the route without the method
-	asSession             // connection id, which is also the session's id
+	asText              conversion = iota
+	asNumber                       // JSON number, quoted or not
+	asStatus                       // three-digit HTTP status code
+	asBool                         // true or false, quoted or not
+	asTime                         // 27/Feb/2019:11:31:00 +0000; the event's time
+	asEpoch                        // milliseconds or seconds since 1970; the event's time
+	asInstant                      // milliseconds or seconds since 1970; RFC 3339
+	asDigest                       // SHA-256, for what must not be stored in clear
+	asTraceID                      // X-Ray trace id without version and dashes
+	asProtocol                     // HTTP/1.1: name and version
+	asAddress                      // client and peer address
+	asRoute                        // route key: itself, and the route without the method
+	asSession                      // connection id, which is also the session's id
+	asIntegrationStatus            // number; the API's kind tells of what, see settle
 )
 
 // variable is a $context variable of API Gateway and what becomes of it.
@@ -120,8 +121,9 @@ var variables = []variable{
 	// The status that the function's code returned.
 	{name: "integration.status", key: "aws.apigateway.integration.status", as: asNumber},
 	// The status of the service that was called, such as Lambda itself.
-	{name: "integrationStatus", key: "aws.apigateway.integration.service_status", as: asNumber, mark: true},
 	{name: "integration.integrationStatus", key: "aws.apigateway.integration.service_status", as: asNumber},
+	// One of the two: that of the service for a REST API, else the function's.
+	{name: "integrationStatus", key: "aws.apigateway.integration.service_status", as: asIntegrationStatus, mark: true},
 	{name: "integration.latency", key: "aws.apigateway.integration.latency_ms", as: asNumber},
 	{name: "integration.error", key: "aws.apigateway.integration.error", aliases: []string{"integrationerrormessage"}},
 	{name: "integration.responseTransferMode", key: "aws.apigateway.integration.response_transfer_mode"},

@@ -14,6 +14,8 @@ const (
 	warnUnquotedDash
 	warnUnconverted
 	warnRepeatedName
+	warnTemplateMismatch
+	warnCutByTemplate
 )
 
 // warningNames are in the order of the constants.
@@ -28,6 +30,8 @@ var warningNames = []string{
 	"unquoted_dash",
 	"unconverted_value",
 	"repeated_name",
+	"template_mismatch",
+	"cut_by_template",
 }
 
 // append appends the names as members of a JSON array.
