@@ -15,6 +15,8 @@ func newFormatter(cfg config.Config, region string) (*apigateway.Formatter, erro
 		BatchMaxEvents: cfg.BatchMaxEvents,
 		Executions:     apigateway.Executions(cfg.ExecutionLogs),
 		Region:         streamRegion(cfg.Stream, region),
+
+		AccessLogTemplates: cfg.AccessLogTemplates,
 	})
 }
 

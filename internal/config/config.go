@@ -59,6 +59,9 @@ type Config struct {
 	// ExecutionLogs says what becomes of execution logs: ExecutionLogsInteractions or
 	// ExecutionLogsLines.
 	ExecutionLogs string
+	// AccessLogTemplates are the access log templates of log groups. Forms that the
+	// console of API Gateway offers need none.
+	AccessLogTemplates AccessLogTemplates
 
 	// DestinationURL is where batches are posted to.
 	DestinationURL string

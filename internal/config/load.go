@@ -58,7 +58,7 @@ type loader struct {
 
 // loadFile reports whether the file could be read.
 func (l *loader) loadFile(path string) bool {
-	parser := &yamlParser{path: path}
+	parser := &yamlParser{path: path, isMap: isMap}
 	if err := l.values.Load(file.Provider(path), parser); err != nil {
 		err = fmt.Errorf("read settings file: %w", err)
 		if _, missing := errors.AsType[*fs.PathError](err); missing {
@@ -174,6 +174,8 @@ func parseText(_, to reflect.Type, value any) (any, error) {
 		parsed, err = ParseStartPosition(text)
 	case reflect.TypeFor[slog.Level]():
 		parsed, err = parseLevel(text)
+	case reflect.TypeFor[AccessLogTemplates]():
+		parsed, err = ParseAccessLogTemplates(text)
 	default:
 		err = fmt.Errorf("belongs to a setting of type %s that nothing reads", to)
 	}
@@ -206,6 +208,10 @@ func parseLevel(text string) (slog.Level, error) {
 }
 
 func known(key string) bool { return slices.Contains(settingKeys(), key) }
+
+func isMap(key string) bool {
+	return slices.ContainsFunc(settings, func(s setting) bool { return s.Key == key && s.IsMap })
+}
 
 func settingKeys() []string {
 	keys := make([]string, len(settings))

@@ -20,6 +20,9 @@ type Setting struct {
 	Example string
 	// Lowest and Highest are the limits of a value, empty where there are none.
 	Lowest, Highest string
+	// IsMap tells that the value is a map of text by name in the YAML file, and a
+	// JSON object in the environment.
+	IsMap bool
 	// Meaning is one sentence or two in Markdown.
 	Meaning string
 }
@@ -104,6 +107,13 @@ func defineSensitive(at func(*Config) *string, check func(string) error, describ
 	return s
 }
 
+// defineLong is define for a value of which only the beginning is shown.
+func defineLong[T any](at func(*Config) *T, check func(T) error, describe Setting) setting {
+	s := define(at, check, describe)
+	s.shown = shorten
+	return s
+}
+
 // anyValue is the check of types that cannot hold a wrong value.
 func anyValue[T any](T) error { return nil }
 
@@ -171,6 +181,11 @@ var settings = []setting{
 	define(func(c *Config) *string { return &c.ExecutionLogs }, checkExecutionLogs, Setting{
 		Key:     "execution_logs",
 		Meaning: "What becomes of execution logs: `interactions` makes one event of the lines of a request, `lines` an event of each line.",
+	}),
+	defineLong(func(c *Config) *AccessLogTemplates { return &c.AccessLogTemplates }, checkTemplates, Setting{
+		Key:     "access_log_templates",
+		IsMap:   true,
+		Meaning: "Access log templates as API Gateway has them, by log group or a glob for it: a map in the file, a JSON object in the environment. The console's own forms need none. See `docs/events.md`.",
 	}),
 	defineURL(func(c *Config) *string { return &c.DestinationURL }, checkEndpointURL, Setting{
 		Key:        "destination_url",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/knadh/koanf/v2"
 	"go.yaml.in/yaml/v3"
 )
@@ -15,6 +16,7 @@ import (
 // a time as something else than text. It also keeps the line of each key.
 type yamlParser struct {
 	path    string
+	isMap   func(key string) bool // whether the setting's value is a map of text
 	entries []yamlEntry
 	faults  []error // that leave the rest of the file readable
 }
@@ -66,6 +68,9 @@ func (p *yamlParser) Unmarshal(data []byte) (map[string]any, error) {
 		case value.Kind == yaml.SequenceNode:
 			entry.text = "[…]"
 			values[entry.key] = []any{}
+		case value.Kind == yaml.MappingNode && p.isMap(key.Value):
+			entry.text = p.jsonObject(value)
+			values[entry.key] = entry.text
 		case value.Kind == yaml.MappingNode:
 			entry.text = "{…}"
 			values[entry.key] = map[string]any{}
@@ -76,6 +81,39 @@ func (p *yamlParser) Unmarshal(data []byte) (map[string]any, error) {
 		p.entries = append(p.entries, entry)
 	}
 	return values, nil
+}
+
+// jsonObject writes a map of text as the environment has it, so that a value means
+// the same in both. Values that are no text stay what they are and are refused
+// with the rest.
+func (p *yamlParser) jsonObject(node *yaml.Node) string {
+	text := []byte{'{'}
+	lines := make(map[string]int)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if first, twice := lines[key.Value]; twice {
+			p.faults = append(p.faults, fmt.Errorf("%s:%d: %s is already set in line %d: remove one of them", p.path, key.Line, key.Value, first))
+			continue
+		}
+		lines[key.Value] = key.Line
+		if value.Kind == yaml.AliasNode {
+			value = value.Alias
+		}
+		if len(text) > 1 {
+			text = append(text, ',')
+		}
+		text, _ = jsontext.AppendQuote(text, key.Value) // the error tells what was replaced
+		text = append(text, ':')
+		switch {
+		case value.Kind != yaml.ScalarNode:
+			text = append(text, "[]"...)
+		case value.Tag == "!!null":
+			text = append(text, "null"...)
+		default:
+			text, _ = jsontext.AppendQuote(text, value.Value)
+		}
+	}
+	return string(append(text, '}'))
 }
 
 // Marshal is part of koanf's interface; settings are only read.
