@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/log-event-pipeline/logpipe/internal/apigateway"
@@ -10,6 +11,10 @@ import (
 // newFormatter returns the formatter by the settings. region is that of the AWS
 // settings: the logs do not say where they come from.
 func newFormatter(cfg config.Config, region string) (*apigateway.Formatter, error) {
+	redactor, err := cfg.NewRedactor()
+	if err != nil {
+		return nil, fmt.Errorf("redaction: %w", err)
+	}
 	return apigateway.New(apigateway.Options{
 		BatchMaxBytes:  int(cfg.BatchMaxBytes),
 		BatchMaxEvents: cfg.BatchMaxEvents,
@@ -17,6 +22,8 @@ func newFormatter(cfg config.Config, region string) (*apigateway.Formatter, erro
 		Region:         streamRegion(cfg.Stream, region),
 
 		AccessLogTemplates: cfg.AccessLogTemplates,
+		Redactor:           redactor,
+		Bodies:             cfg.BodyOptions(),
 	})
 }
 

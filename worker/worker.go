@@ -157,6 +157,9 @@ func (w *Worker) Start(ctx context.Context) error {
 		parts.Wait()
 	})
 	w.logger.Info("worker runs", "settings", w.config)
+	if w.config.Redact == config.RedactOff {
+		w.logger.Warn("redaction is off: passwords, tokens and keys in log lines are delivered as they were logged; set redact to on")
+	}
 	return nil
 }
 

@@ -256,7 +256,7 @@ func TestTraffic(t *testing.T) {
 // Names of members that are as long as the message are not remembered.
 func TestLongNames(t *testing.T) {
 	t.Parallel()
-	w := newEventWriter("", nil)
+	w := newEventWriter(&Options{}, nil)
 	for i := range 10 {
 		name := fmt.Sprintf("%d%s", i, strings.Repeat("x", 1000))
 		if isAccess, err := w.access.readJSON([]byte(`{"`+name+`":1,`+required+`}`), true); err != nil || !isAccess {

@@ -83,7 +83,7 @@ func fuzzForm(f *testing.F, fixture string) {
 			}
 			return
 		}
-		w := newEventWriter("", nil)
+		w := newEventWriter(&Options{}, nil)
 		text := bytes.TrimSpace([]byte(line))
 		isCLF, isCSV, isXML := w.readForm(formCLF, text), w.readForm(formCSV, text), w.access.readXML(text)
 		if isCLF && isCSV || isCLF && isXML || isCSV && isXML {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/redact"
 )
 
 // logText makes n log events of a kind and returns them as the gzipped records
@@ -165,36 +167,17 @@ func executionText(i int) string {
 	return "(" + id + ") " + text
 }
 
-// BenchmarkFormatExecution is BenchmarkFormat for execution logs of whole requests.
-func BenchmarkFormatExecution(b *testing.B) {
-	for _, executions := range []Executions{ExecutionsInteractions, ExecutionsLines} {
-		b.Run(string(executions), func(b *testing.B) {
-			const requests = 800
-			lines := requests * len(executionRequest)
-			records, size := groupText(b, "API-Gateway-Execution-Logs_uwe3g5jm54/prod", lines, executionText)
-			formatter, err := New(Options{Region: "eu-west-2", Executions: executions})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.SetBytes(size)
-			b.ReportAllocs()
-			var summary Summary
-			for b.Loop() {
-				summary, err = formatter.Format(b.Context(), sequence(records...), discard{})
-				if err != nil || summary.LogEvents() != lines || summary.IncompleteInteractions > 0 {
-					b.Fatalf("%+v, %v", summary, err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(summary.Events), "ns/event")
-			b.ReportMetric(float64(size)/float64(summary.Events), "B-text/event")
-		})
-	}
-}
-
 func applicationLine(i int) string {
 	return fmt.Sprintf(`{"timestamp":"2024-09-05T13:47:%02d.523Z","level":"INFO","requestId":"%08x-3a83-11e9-8dc8-db3cf4c83204",`+
 		`"message":"order placed","order":{"id":%d,"items":[{"sku":"A-%d","count":2}],"total":"%d.50"}}`,
 		i%60, uint32(i)*2654435761, i, i*31, i%900)
+}
+
+// secretLine is a request as a function logs it that knows no better.
+func secretLine(i int) string {
+	return fmt.Sprintf(`{"level":"INFO","requestId":"%08x-3a83-11e9-8dc8-db3cf4c83204","headers":{"accept":"*/*",`+
+		`"authorization":"Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.%043d","cookie":"sid=%032x; theme=dark"},`+
+		`"path":"/login?session_token=%016x","body":"{\"user\":\"u%d\",\"password\":\"hunter%d\"}"}`, uint32(i)*2654435761, i, i, i, i, i)
 }
 
 // discard is a sink that takes everything.
@@ -214,48 +197,80 @@ func sequence(records ...Record) iter.Seq2[Record, error] {
 }
 
 // BenchmarkFormat measures from stored gzip records to serialised batches, in
-// bytes of log text: access logs in their forms, then what passes through.
+// bytes of log text: access logs in their forms, the execution logs of whole
+// requests, what passes through, and what is full of secrets. Redaction is on, but
+// where the name says so.
 func BenchmarkFormat(b *testing.B) {
-	for _, bench := range []struct {
-		name     string
-		line     func(int) string
-		kind     Kind
-		template string
-	}{
-		{"json", accessLine, KindAccess, ""},
-		{"clf", clfLine, KindAccess, ""},
-		{"csv", csvLine, KindAccess, ""},
-		{"xml", xmlLine, KindAccess, ""},
-		{"template", templateLine, KindAccess, benchTemplate},
-		{"template-json", jsonTemplateLine, KindAccess, benchJSONTemplate},
-		{"application", applicationLine, KindJSON, ""},
-		{"text", executionLine, KindText, ""},
-	} {
-		b.Run(bench.name, func(b *testing.B) {
-			const events = 10_000
-			records, size := logText(b, events, bench.line)
-			options := Options{Region: "eu-west-2"}
-			if bench.template != "" {
-				options.AccessLogTemplates = map[string]string{"/apigw/orders/*": bench.template}
-			}
-			formatter, err := New(options)
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.SetBytes(size)
-			b.ReportAllocs()
-			for b.Loop() {
-				summary, err := formatter.Format(b.Context(), sequence(records...), discard{})
-				if err != nil || summary.Kinds[bench.kind] != events {
-					b.Fatalf("%+v, %v", summary, err)
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
-			b.ReportMetric(testing.AllocsPerRun(1, func() {
-				if _, err := formatter.Format(b.Context(), sequence(records...), discard{}); err != nil {
-					b.Fatal(err)
-				}
-			})/events, "allocs/event")
-		})
+	redactor, err := redact.New(redact.Options{})
+	if err != nil {
+		b.Fatal(err)
 	}
+	const events, requests = 10_000, 800
+	lines := requests * len(executionRequest)
+	executionLogs := func(executions Executions) formatCase {
+		c := formatCase{logEvents: lines, options: Options{Executions: executions}}
+		c.records, c.size = groupText(b, "API-Gateway-Execution-Logs_uwe3g5jm54/prod", lines, executionText)
+		return c
+	}
+	text := func(line func(int) string, template string) formatCase {
+		c := formatCase{logEvents: events}
+		if template != "" {
+			c.options.AccessLogTemplates = map[string]string{"/apigw/orders/*": template}
+		}
+		c.records, c.size = logText(b, events, line)
+		return c
+	}
+	for _, bench := range []struct {
+		name string
+		kind Kind
+		formatCase
+	}{
+		{"json", KindAccess, text(accessLine, "")},
+		{"clf", KindAccess, text(clfLine, "")},
+		{"csv", KindAccess, text(csvLine, "")},
+		{"xml", KindAccess, text(xmlLine, "")},
+		{"template", KindAccess, text(templateLine, benchTemplate)},
+		{"template-json", KindAccess, text(jsonTemplateLine, benchJSONTemplate)},
+		{"interactions", KindInteraction, executionLogs(ExecutionsInteractions)},
+		{"lines", KindExecution, executionLogs(ExecutionsLines)},
+		{"application", KindJSON, text(applicationLine, "")},
+		{"text", KindText, text(executionLine, "")},
+		{"secrets", KindJSON, text(secretLine, "")},
+	} {
+		bench.options.Region = "eu-west-2"
+		b.Run(bench.name+"/unredacted", func(b *testing.B) { bench.run(b, bench.kind) })
+		bench.options.Redactor = redactor
+		b.Run(bench.name, func(b *testing.B) { bench.run(b, bench.kind) })
+	}
+}
+
+// formatCase is something to format.
+type formatCase struct {
+	options   Options
+	records   []Record
+	size      int64 // bytes of log text
+	logEvents int
+}
+
+func (c formatCase) run(b *testing.B, kind Kind) {
+	formatter, err := New(c.options)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var summary Summary
+	format := func() {
+		summary, err = formatter.Format(b.Context(), sequence(c.records...), discard{})
+		if err != nil || summary.LogEvents() != c.logEvents || summary.Kinds[kind] != summary.Events {
+			b.Fatalf("%+v, %v", summary, err)
+		}
+	}
+	b.SetBytes(c.size)
+	b.ReportAllocs()
+	for b.Loop() {
+		format()
+	}
+	events := float64(summary.Events)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
+	b.ReportMetric(testing.AllocsPerRun(1, format)/events, "allocs/event")
+	b.ReportMetric(float64(c.size)/events, "B-text/event")
 }

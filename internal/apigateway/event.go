@@ -27,6 +27,10 @@ type eventWriter struct {
 	templates groupTemplates
 	groups    map[string]*logGroup // by log group
 
+	redaction accessRedaction
+	clear     []byte // value without secrets
+	redacted  int    // secrets of the event
+
 	sequenceNumber string
 	arrival        int64  // milliseconds since 1970
 	observed       []byte // member observed_timestamp
@@ -34,11 +38,11 @@ type eventWriter struct {
 	header headerText
 	digest []byte // what the uid is made from
 
-	redactor execution.Redactor    // of execution logs, or nil
-	line     execution.Interaction // a line by itself
-	streams  []string              // of the interaction being written
-	lambda   lambda.Reader
-	trace    []byte // JSON of the trace id in w.lambda
+	shown   execution.Shown       // of execution logs
+	line    execution.Interaction // a line by itself
+	streams []string              // of the interaction being written
+	lambda  lambda.Reader
+	trace   []byte // JSON of the trace id in w.lambda
 }
 
 // headerText is what an envelope's header becomes, kept from event to event.
@@ -56,20 +60,25 @@ type headerText struct {
 
 // writtenEvent tells about an event that was written.
 type writtenEvent struct {
-	kind   Kind
-	millis int64 // its timestamp
+	kind     Kind
+	millis   int64 // its timestamp
+	redacted int
 }
 
-func newEventWriter(region string, templates groupTemplates) *eventWriter {
-	w := &eventWriter{access: newAccessLog(), templates: templates, groups: make(map[string]*logGroup)}
-	if region != "" {
-		w.region = string(appendQuoted(nil, region))
+func newEventWriter(options *Options, templates groupTemplates) *eventWriter {
+	w := &eventWriter{
+		access: newAccessLog(), templates: templates, groups: make(map[string]*logGroup),
+		redaction: accessRedaction{redactor: options.Redactor},
+		shown:     execution.Shown{Redactor: options.Redactor, Bodies: options.Bodies},
+	}
+	if options.Region != "" {
+		w.region = string(appendQuoted(nil, options.Region))
 	}
 	return w
 }
 
 func (w *eventWriter) release() {
-	for _, buf := range []*[]byte{&w.message, &w.body} {
+	for _, buf := range []*[]byte{&w.message, &w.body, &w.clear} {
 		if cap(*buf) > maxRetained {
 			*buf = nil
 		}
@@ -102,6 +111,7 @@ func (w *eventWriter) setArrival(millis int64) {
 
 // append appends the event to dst.
 func (w *eventWriter) append(dst []byte, ev *envelope.Event) ([]byte, writtenEvent) {
+	w.redacted = 0
 	if w.executionGroup(ev.Header) != nil && ev.Message.Kind() == jsontext.KindString {
 		return w.appendLine(dst, ev)
 	}
@@ -115,6 +125,7 @@ func (w *eventWriter) append(dst []byte, ev *envelope.Event) ([]byte, writtenEve
 	switch {
 	case message.kind == KindAccess:
 		dst = append(dst, accessHead...)
+		w.redacted = w.redaction.clear(w.access)
 		if t := w.access.eventTime(); t.ok {
 			millis = t.millis
 		}
@@ -160,9 +171,12 @@ func (w *eventWriter) append(dst []byte, ev *envelope.Event) ([]byte, writtenEve
 		if message.kind == KindLambda {
 			dst = w.lambda.AppendMembers(dst)
 		}
+		start := len(dst) + len(`,"body":`)
 		dst = append(append(dst, `,"body":`...), message.body...)
+		dst = w.redact(dst, start)
 	}
-	return w.appendEnd(dst, ev, warned), writtenEvent{message.kind, millis}
+	dst = w.appendEnd(dst, ev, warned)
+	return dst, writtenEvent{message.kind, millis, w.redacted}
 }
 
 // eventTime is the time of the log event, or else that of its arrival.
@@ -249,6 +263,7 @@ func (w *eventWriter) appendCloud(dst []byte, ev *envelope.Event, account []byte
 // appendEnd appends what refers back to the source, and closes the event.
 func (w *eventWriter) appendEnd(dst []byte, ev *envelope.Event, warned warnings) []byte {
 	dst, more := w.appendExtractedFields(dst, ev)
+	dst = appendRedacted(dst, w.redacted)
 	dst = appendEventIDs(dst, ev)
 	dst = appendWarnings(dst, warned|more, nil)
 	return append(dst, '}')
@@ -260,7 +275,10 @@ func (w *eventWriter) appendExtractedFields(dst []byte, ev *envelope.Event) ([]b
 	if len(ev.ExtractedFields) == 0 || ev.OnlySystemFields {
 		return dst, 0
 	}
-	return w.appendObject(append(dst, `,"aws.log.extracted_fields":`...), ev.ExtractedFields)
+	dst = append(dst, `,"aws.log.extracted_fields":`...)
+	start := len(dst)
+	dst, warned := w.appendObject(dst, ev.ExtractedFields)
+	return w.redact(dst, start), warned
 }
 
 // appendEventIDs appends the id of the log event.
@@ -270,6 +288,16 @@ func appendEventIDs(dst []byte, ev *envelope.Event) []byte {
 		dst = appendQuoted(dst, ev.ID)
 	}
 	return append(dst, ']')
+}
+
+// redact takes the secrets out of the JSON value that begins at start.
+func (w *eventWriter) redact(dst []byte, start int) []byte {
+	var n int
+	if w.clear, n = w.shown.Redactor.RedactJSON(w.clear[:0], dst[start:]); n == 0 {
+		return dst
+	}
+	w.redacted += n
+	return append(dst[:start], w.clear...)
 }
 
 // appendObject appends a JSON text in compact form. If that is not possible it

@@ -103,11 +103,11 @@ func (w *eventWriter) appendInteraction(dst []byte, in *execution.Interaction) (
 	dst = w.appendCloud(dst, &ev, nil)
 	dst = w.appendStreams(dst, in)
 
-	dst, redacted, more := in.AppendMembers(dst, w.redactor)
+	dst, redacted, more := in.AppendMembers(dst, w.shown)
 	dst = appendRedacted(dst, redacted)
 	dst = w.appendSources(dst, in)
 	dst = appendWarnings(dst, warned, more)
-	return append(dst, '}'), writtenEvent{KindInteraction, first}
+	return append(dst, '}'), writtenEvent{KindInteraction, first, redacted}
 }
 
 // appendOutcome appends how the request went.
@@ -237,12 +237,13 @@ func (w *eventWriter) appendLine(dst []byte, ev *envelope.Event) ([]byte, writte
 	dst = append(dst, `,"aws.apigateway.execution.kind":"`...)
 	dst = append(append(dst, kind.String()...), '"')
 
-	dst, redacted, more := w.line.AppendMembers(dst, w.redactor)
-	dst = appendRedacted(dst, redacted)
+	dst, redacted, more := w.line.AppendMembers(dst, w.shown)
+	w.redacted = redacted
 	dst, missed := w.appendExtractedFields(dst, ev)
+	dst = appendRedacted(dst, w.redacted)
 	dst = appendEventIDs(dst, ev)
 	dst = appendWarnings(dst, warned|missed, more)
-	return append(dst, '}'), writtenEvent{KindExecution, millis}
+	return append(dst, '}'), writtenEvent{KindExecution, millis, w.redacted}
 }
 
 func appendRedacted(dst []byte, redacted int) []byte {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/log-event-pipeline/logpipe/internal/apigateway/envelope"
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/redact"
 )
 
 // Defaults of [Options].
@@ -47,6 +48,10 @@ type Options struct {
 	// glob, and a glob with more text before one with less. The forms that the
 	// console offers are known without a template.
 	AccessLogTemplates map[string]string
+	// Redactor takes secrets out of the events. There is no redaction without.
+	Redactor *redact.Redactor
+	// Bodies says how much is kept of the bodies of requests and responses.
+	Bodies redact.Bodies
 }
 
 func (o *Options) setDefaults() {

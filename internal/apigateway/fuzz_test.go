@@ -3,8 +3,10 @@ package apigateway
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -28,8 +30,9 @@ func FuzzFormat(f *testing.F) {
 		f.Add(data, uint16(700))
 	}
 	f.Add([]byte("\x1f\x8b\x08\x00"), uint16(1))
+	redactor := newRedactor(f)
 	f.Fuzz(func(t *testing.T, data []byte, maxBytes uint16) {
-		options := Options{BatchMaxBytes: int(maxBytes), MaxInflatedBytes: 1 << 20}
+		options := Options{BatchMaxBytes: int(maxBytes), MaxInflatedBytes: 1 << 20, Redactor: redactor}
 		k, summary := format(t, options, record(data))
 		if len(k.events)+len(k.quarantined)+summary.ControlMessages == 0 && !emptyEnvelopesOnly(data) {
 			t.Fatalf("nothing accounts for %q", data)
@@ -41,7 +44,7 @@ func FuzzFormat(f *testing.F) {
 			if q.Reason != ReasonEventTooLarge {
 				continue
 			}
-			again, summary := format(t, Options{BatchMaxBytes: 10 << 20}, record(q.Data))
+			again, summary := format(t, Options{BatchMaxBytes: 10 << 20, Redactor: redactor}, record(q.Data))
 			if summary.Events != 1 || len(again.events[0])+2 <= k.maxBytes {
 				t.Fatalf("too large for %d bytes: %q, formatted again: %+v", k.maxBytes, q.Data, summary)
 			}
@@ -96,6 +99,7 @@ func FuzzMessage(f *testing.F) {
 		f.Add(seed)
 	}
 	const neighbour, secret = "neighbour", "s3cret-4711"
+	redactor := newRedactor(f)
 	f.Fuzz(func(t *testing.T, message string) {
 		k, summary := format(t, Options{}, record(envelopeOf(t, group, message, neighbour)))
 		if summary.Events != 2 || summary.Quarantined != 0 {
@@ -115,11 +119,19 @@ func FuzzMessage(f *testing.F) {
 			t.Fatalf("%q became %q", message, events[0].Body)
 		}
 
+		redacted, summaryOfRedacted := format(t, Options{Redactor: redactor}, record(envelopeOf(t, group, message, neighbour)))
+		for _, event := range redacted.events {
+			checkEvent(t, event)
+		}
+		if !maps.Equal(summary.Kinds, summaryOfRedacted.Kinds) || summaryOfRedacted.Redacted == 0 && !slices.Equal(k.batches, redacted.batches) {
+			t.Fatalf("%s became %s", k.batches, redacted.batches)
+		}
+
 		withKey, ok := strings.CutPrefix(message, "{")
 		if summary.Kinds[KindAccess] != 1 || !ok {
 			return
 		}
-		k, summary = format(t, Options{}, record(envelopeOf(t, group, `{"apiKey":"`+secret+`",`+withKey)))
+		k, summary = format(t, Options{Redactor: redactor}, record(envelopeOf(t, group, `{"apiKey":"`+secret+`","x":"token=`+secret+`","password":"`+secret+`",`+withKey)))
 		if summary.Kinds[KindAccess] == 1 && strings.Contains(k.batches[0], secret) {
 			t.Fatalf("key in clear: %s", k.batches[0])
 		}

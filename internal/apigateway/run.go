@@ -39,7 +39,7 @@ func newRun(options *Options, templates groupTemplates) *run {
 			MaxInflatedBytes: options.MaxInflatedBytes,
 			MaxInflateRatio:  options.MaxInflateRatio,
 		}),
-		writer: newEventWriter(options.Region, templates),
+		writer: newEventWriter(options, templates),
 		batch:  batch{maxBytes: options.BatchMaxBytes, maxEvents: options.BatchMaxEvents},
 	}
 	r.assembler = execution.NewAssembler(options.MaxHeldBytes, max(options.BatchMaxBytes, minMaxRequest), r.handInteraction)
@@ -136,7 +136,7 @@ func (r *run) commit(written writtenEvent) (bool, error) {
 		r.batch.discard()
 		return false, nil
 	}
-	r.summary.count(written.kind, written.millis)
+	r.summary.count(written)
 	if !r.batch.full() {
 		return true, nil
 	}

@@ -45,6 +45,8 @@ type Summary struct {
 	Interactions           int `json:"interactions,omitempty"`
 	IncompleteInteractions int `json:"incomplete_interactions,omitempty"`
 	FoldedLines            int `json:"folded_lines,omitempty"`
+	// Redacted counts the secrets that were replaced in the events.
+	Redacted int `json:"redacted,omitempty"`
 	// Batches and BatchBytes count the batches and their bodies' bytes.
 	Batches    int   `json:"batches"`
 	BatchBytes int64 `json:"batch_bytes"`
@@ -63,13 +65,14 @@ type Summary struct {
 func (s *Summary) LogEvents() int { return s.Events - s.Interactions + s.FoldedLines }
 
 // count adds an event that is in a batch.
-func (s *Summary) count(kind Kind, millis int64) {
+func (s *Summary) count(event writtenEvent) {
 	s.Events++
+	s.Redacted += event.redacted
 	if s.Kinds == nil {
 		s.Kinds = make(map[Kind]int)
 	}
-	s.Kinds[kind]++
-	t := time.UnixMilli(millis).UTC()
+	s.Kinds[event.kind]++
+	t := time.UnixMilli(event.millis).UTC()
 	if s.Events == 1 || t.Before(s.FirstEvent) {
 		s.FirstEvent = t
 	}

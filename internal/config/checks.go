@@ -211,16 +211,12 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-func checkExecutionLogs(value string) error {
-	if value != ExecutionLogsInteractions && value != ExecutionLogsLines {
-		return fmt.Errorf("is neither %q nor %q", ExecutionLogsInteractions, ExecutionLogsLines)
+// checkChoice returns the check of a setting that has two values.
+func checkChoice(one, other string) func(string) error {
+	return func(value string) error {
+		if value != one && value != other {
+			return fmt.Errorf("is neither %q nor %q", one, other)
+		}
+		return nil
 	}
-	return nil
-}
-
-func checkOnGap(value string) error {
-	if value != OnGapContinue && value != OnGapFail {
-		return fmt.Errorf("is neither %q nor %q", OnGapContinue, OnGapFail)
-	}
-	return nil
 }

@@ -26,6 +26,14 @@ const (
 	ExecutionLogsLines        = "lines"
 )
 
+// The values of Redact and Bodies.
+const (
+	RedactOn   = "on"
+	RedactOff  = "off"
+	BodiesKeep = "keep"
+	BodiesDrop = "drop"
+)
+
 // Config is the complete set of settings. The zero value is of no use: start from
 // [Default] or [Load], and call [Config.Validate] after changing a field.
 type Config struct {
@@ -62,6 +70,17 @@ type Config struct {
 	// AccessLogTemplates are the access log templates of log groups. Forms that the
 	// console of API Gateway offers need none.
 	AccessLogTemplates AccessLogTemplates
+	// Redact is whether secrets are taken out of events: RedactOn or RedactOff.
+	Redact string
+	// RedactNames are further names of secrets, separated by spaces.
+	RedactNames string
+	// RedactPatterns are RE2 expressions for further secrets, separated by spaces.
+	RedactPatterns string
+	// Bodies is what becomes of the bodies of requests and responses: BodiesKeep or
+	// BodiesDrop.
+	Bodies string
+	// BodyMaxBytes limits what is kept of one body; 0 keeps all.
+	BodyMaxBytes ByteSize
 
 	// DestinationURL is where batches are posted to.
 	DestinationURL string
@@ -131,6 +150,8 @@ func Default() Config {
 		ExecutionLogs:       ExecutionLogsInteractions,
 		BatchMaxBytes:       1 * MB,
 		BatchMaxEvents:      5_000,
+		Redact:              RedactOn,
+		Bodies:              BodiesKeep,
 		DestinationTimeout:  30 * time.Second,
 		DeliveryConcurrency: 4,
 		TokenRefreshAhead:   60 * time.Second,

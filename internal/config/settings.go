@@ -178,7 +178,7 @@ var settings = []setting{
 		Key:     "batch_max_events",
 		Meaning: "Most events in one delivery request.",
 	}),
-	define(func(c *Config) *string { return &c.ExecutionLogs }, checkExecutionLogs, Setting{
+	define(func(c *Config) *string { return &c.ExecutionLogs }, checkChoice(ExecutionLogsInteractions, ExecutionLogsLines), Setting{
 		Key:     "execution_logs",
 		Meaning: "What becomes of execution logs: `interactions` makes one event of the lines of a request, `lines` an event of each line.",
 	}),
@@ -186,6 +186,26 @@ var settings = []setting{
 		Key:     "access_log_templates",
 		IsMap:   true,
 		Meaning: "Access log templates as API Gateway has them, by log group or a glob for it: a map in the file, a JSON object in the environment. The console's own forms need none. See `docs/events.md`.",
+	}),
+	define(func(c *Config) *string { return &c.Redact }, checkChoice(RedactOn, RedactOff), Setting{
+		Key:     "redact",
+		Meaning: "`on` takes secrets out of events, `docs/events.md` says which; `off` delivers them as they were logged.",
+	}),
+	define(func(c *Config) *string { return &c.RedactNames }, checkRedactNames, Setting{
+		Key:     "redact_names",
+		Meaning: "Further names of headers, JSON members, parameters and fields whose values are secret, separated by spaces: `tenant-key *ssn*`.",
+	}),
+	define(func(c *Config) *string { return &c.RedactPatterns }, checkRedactPatterns, Setting{
+		Key:     "redact_patterns",
+		Meaning: "RE2 expressions for further secrets in any text, separated by spaces, with `\\s` for a space: `EMP-\\d{6} card\\s(\\d{12,19})`. Of a match its first group is replaced, or all of it.",
+	}),
+	define(func(c *Config) *string { return &c.Bodies }, checkChoice(BodiesKeep, BodiesDrop), Setting{
+		Key:     "bodies",
+		Meaning: "`keep` delivers the bodies of requests and responses that execution logs show, `drop` does not.",
+	}),
+	defineRange(func(c *Config) *ByteSize { return &c.BodyMaxBytes }, 0, 10*MiB, Setting{
+		Key:     "body_max_bytes",
+		Meaning: "Most that is delivered of one such body, `0` for all of it.",
 	}),
 	defineURL(func(c *Config) *string { return &c.DestinationURL }, checkEndpointURL, Setting{
 		Key:        "destination_url",
@@ -253,7 +273,7 @@ var settings = []setting{
 		Key:     "max_open_windows",
 		Meaning: "Reading pauses while the pipeline has this many windows open; Kinesis keeps the rest. Parked windows count, too.",
 	}),
-	define(func(c *Config) *string { return &c.OnGap }, checkOnGap, Setting{
+	define(func(c *Config) *string { return &c.OnGap }, checkChoice(OnGapContinue, OnGapFail), Setting{
 		Key:     "on_gap",
 		Meaning: "What follows where records are missing that Kinesis has deleted: `continue` reports it and reads on, `fail` stops the shard until somebody sends its ShardReader the signal `skip-gap`.",
 	}),

@@ -114,6 +114,18 @@ func TestValidateValues(t *testing.T) {
 		{"batch_max_bytes", "-1", "is negative"},
 		{"batch_max_events", "0x10", "is not a whole number"},
 
+		{"redact", "on", ""},
+		{"redact", "no", `is neither "on" nor "off"`},
+		{"redact_names", "tenant-key  *ssn* x-corp-*", ""},
+		{"redact_names", "ab a,b,c", `cannot be used: name "ab" has less than 3 letters and digits, and would be found everywhere; name "a,b,c" has the character ','`},
+		{"redact_patterns", `EMP-\d{6} card\s(\d{12,19})`, ""},
+		{"redact_patterns", "[a x*", `cannot be used: pattern "[a" is no RE2 expression: error parsing regexp: missing closing ]`},
+		{"redact_patterns", "[a x*", `; pattern "x*" matches the empty text, and with it everywhere`},
+		{"bodies", "drop", ""},
+		{"bodies", "cut", `is neither "keep" nor "drop"`},
+		{"body_max_bytes", "0", ""},
+		{"body_max_bytes", "11MiB", "use 0 to 10MiB"},
+
 		{"destination_url", "http://[::1]:8080/ingest?v=2", ""},
 		{"destination_url", "https://analytics.example.com", ""},
 		{"destination_url", "analytics.example.com/events", "must begin with a scheme"},

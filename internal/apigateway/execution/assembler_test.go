@@ -38,13 +38,13 @@ func (c *collector) take(in *Interaction) error {
 		f.lines = append(f.lines, string(l.Text))
 		f.ids = append(f.ids, string(in.Source(i).ID))
 	}
-	members, _, _ := in.AppendMembers([]byte(`{"a":1`), nil)
+	members, _, _ := in.AppendMembers([]byte(`{"a":1`), Shown{})
 	members = append(members, '}')
 	if !jsontext.Value(members).IsValid() {
 		c.tb.Errorf("invalid JSON, or a name twice: %s", members)
 	}
 	f.members = string(members)
-	again, _, _ := in.AppendMembers([]byte(`{"a":1`), nil)
+	again, _, _ := in.AppendMembers([]byte(`{"a":1`), Shown{})
 	if string(again)+"}" != f.members {
 		c.tb.Errorf("other members the second time:\n%s}\n%s", again, members)
 	}

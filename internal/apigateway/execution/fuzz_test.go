@@ -52,7 +52,7 @@ func FuzzParseLine(f *testing.F) {
 		}
 		var in Interaction
 		kind := in.ReadLine(testGroup, message)
-		members, _, _ := in.AppendMembers([]byte(`{"":0`), nil)
+		members, _, _ := in.AppendMembers([]byte(`{"":0`), Shown{})
 		if members = append(members, '}'); kind != l.Kind || !jsontext.Value(members).IsValid() {
 			t.Errorf("%s gives %s", show(l), members)
 		}

@@ -151,6 +151,16 @@ func (k Kind) isEndpoint() bool {
 	return false
 }
 
+// isBody tells that a line of the kind holds a body, or what an authorizer answers.
+func (k Kind) isBody() bool {
+	switch k {
+	case KindRequestBody, KindResponseBody, KindGatewayResponseBody,
+		KindIntegrationRequestBody, KindIntegrationResponseBody, KindAuthorizerResult:
+		return true
+	}
+	return false
+}
+
 // isFailure tells that the request was not carried to its end.
 func (k Kind) isFailure() bool {
 	switch k {

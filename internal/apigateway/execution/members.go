@@ -20,11 +20,11 @@ func WarningNames() []string { return []string{WarnMapGuessed, WarnStatusInferre
 const statusUnauthorized = 401
 
 // AppendMembers appends what the lines tell as members of a JSON object, each with a
-// comma before it, in a fixed order. The redactor may be nil. It returns how much was
-// redacted and what there is to warn of; the latter is valid until the next call.
-func (in *Interaction) AppendMembers(dst []byte, redactor Redactor) (_ []byte, redacted int, warnings []string) {
+// comma before it, in a fixed order. It returns how much was redacted and what there is
+// to warn of; the latter is valid until the next call.
+func (in *Interaction) AppendMembers(dst []byte, shown Shown) (_ []byte, redacted int, warnings []string) {
 	w := &in.written
-	w.dst, w.redactor, w.redacted = dst, redactor, 0
+	w.dst, w.shown, w.redacted = dst, shown, 0
 	w.warnings, w.partial = w.warnings[:0], w.partial[:0]
 	unknown := len(in.extra) // lines that turn out not to be what their kind promises follow
 
@@ -393,7 +393,7 @@ func (in *Interaction) writeRest(w *memberWriter) {
 		separator := byte('[')
 		for _, line := range in.extra {
 			w.dst = append(w.dst, separator)
-			w.quote(w.redact(line.Text))
+			w.rest(line)
 			separator = ','
 		}
 		w.dst = append(w.dst, ']')

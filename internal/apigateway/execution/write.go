@@ -1,29 +1,29 @@
 package execution
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/redact"
 )
 
-// Redactor replaces what must not be shown.
-type Redactor interface {
-	// Name tells whether the value of a header, JSON member or parameter of the name
-	// must not be shown.
-	Name(name []byte) bool
-	// AppendText appends a text with what must not be shown in it replaced, and tells
-	// how much was.
-	AppendText(dst, text []byte) (out []byte, redacted int)
+// Shown is how much of what the lines say is shown. The zero value shows all.
+type Shown struct {
+	Redactor *redact.Redactor
+	Bodies   redact.Bodies
 }
 
 // memberWriter writes members of a JSON object, each with a comma before it. What is
 // empty has no member.
 type memberWriter struct {
 	dst      []byte
-	redactor Redactor
-	redacted int // how much was replaced
-	scratch  []byte
+	shown    Shown
+	redacted int    // how much was replaced
+	scratch  []byte // name of a member
+	clear    []byte // text without secrets
 
 	warnings []string
 	partial  []string // members whose value is not whole
@@ -36,7 +36,7 @@ type memberWriter struct {
 const maxScratch = 1 << 20
 
 func (w *memberWriter) release() {
-	w.dst, w.redactor = nil, nil
+	w.dst, w.shown = nil, Shown{}
 	clear(w.partial[:cap(w.partial)])
 	for _, m := range []*Map{&w.headers, &w.proxy.last, &w.proxy.all} {
 		entries := m.Entries[:cap(m.Entries)]
@@ -49,7 +49,7 @@ func (w *memberWriter) release() {
 		}
 		m.reset()
 	}
-	for _, buf := range []*[]byte{&w.scratch, &w.proxy.text, &w.headers.names} {
+	for _, buf := range []*[]byte{&w.scratch, &w.clear, &w.proxy.text, &w.headers.names} {
 		if cap(*buf) > maxScratch {
 			*buf = nil
 		}
@@ -122,13 +122,21 @@ func (w *memberWriter) strings(key string, values []string) {
 	w.dst = append(w.dst, ']')
 }
 
-// body writes a body, with how much of it there is if that is not all.
+// body writes a body as far as it is shown, with how much of it there is if that is not
+// all.
 func (w *memberWriter) body(prefix string, line *Line) {
 	if line == nil {
 		return
 	}
-	w.dst = append(append(append(w.dst, `,"`...), prefix...), `.content":`...)
-	w.quote(w.redact(line.Value))
+	kept, left := w.cut(line.Value)
+	if len(kept) > 0 || left == 0 {
+		w.dst = append(append(append(w.dst, `,"`...), prefix...), `.content":`...)
+		w.quote(kept)
+	}
+	if left > 0 {
+		w.dst = append(append(append(w.dst, `,"`...), prefix...), `.dropped_bytes":`...)
+		w.dst = strconv.AppendInt(w.dst, int64(left), 10)
+	}
 	w.dst = append(append(append(w.dst, `,"`...), prefix...), `.truncated":`...)
 	w.dst = strconv.AppendBool(w.dst, line.Truncated)
 	if line.Truncated {
@@ -138,14 +146,43 @@ func (w *memberWriter) body(prefix string, line *Line) {
 	}
 }
 
+// cut is what is shown of a body, without secrets, and how many bytes are left out.
+func (w *memberWriter) cut(body []byte) (kept []byte, left int) {
+	if w.shown.Bodies.Drop {
+		return nil, len(body)
+	}
+	body = w.redact(body)
+	kept = w.shown.Bodies.Cut(body)
+	return kept, len(body) - len(kept)
+}
+
+// rest writes the text of a line that no other member is made from, as an element.
+func (w *memberWriter) rest(line *Line) {
+	text := line.Text
+	if at := len(text) - len(line.Value); line.Kind.isBody() && at >= 0 && bytes.Equal(text[at:], line.Value) {
+		if kept, left := w.cut(line.Value); left > 0 {
+			w.scratch = append(append(w.scratch[:0], text[:at]...), kept...)
+			w.scratch = strconv.AppendInt(append(w.scratch, " [DROPPED:"...), int64(left), 10)
+			w.quote(append(w.scratch, ']'))
+			return
+		}
+	}
+	w.quote(w.redact(text))
+}
+
 // entries writes a map, each name a member with an array of its values.
 func (w *memberWriter) entries(prefix string, m *Map, kind MapKind) {
+	partial := prefix[:len(prefix)-1]
 	for i := range m.Entries {
 		e := &m.Entries[i]
+		name := w.name(m, i)
+		if m.Partial && i == len(m.Entries)-1 {
+			partial = prefix + string(name)
+		}
 		if kind == HeaderMap { // names are tokens
-			w.dst = append(append(append(append(w.dst, `,"`...), prefix...), e.Name...), `":[`...)
+			w.dst = append(append(append(append(w.dst, `,"`...), prefix...), name...), `":[`...)
 		} else {
-			w.scratch = append(append(w.scratch[:0], prefix...), e.Name...)
+			w.scratch = append(append(w.scratch[:0], prefix...), name...)
 			w.dst = append(w.dst, ',')
 			w.quote(w.scratch)
 			w.dst = append(w.dst, `:[`...)
@@ -159,15 +196,23 @@ func (w *memberWriter) entries(prefix string, m *Map, kind MapKind) {
 		w.dst = append(w.dst, ']')
 	}
 	if m.Partial {
-		name := prefix[:len(prefix)-1]
-		if n := len(m.Entries); n > 0 {
-			name = prefix + string(m.Entries[n-1].Name)
-		}
-		w.partial = append(w.partial, name)
+		w.partial = append(w.partial, partial)
 	}
 	if m.Guessed {
 		w.warn(WarnMapGuessed)
 	}
+}
+
+// name is the name of an entry. One that is a secret itself gives way to where it
+// stands: as placeholders, two could be the same.
+func (w *memberWriter) name(m *Map, i int) []byte {
+	var n int
+	if w.clear, n = w.shown.Redactor.RedactText(w.clear[:0], m.Entries[i].Name); n == 0 {
+		return m.Entries[i].Name
+	}
+	w.redacted += n
+	w.clear = append(w.clear[:0], "redacted-"...)
+	return strconv.AppendInt(w.clear, int64(i), 10)
 }
 
 // maps writes the map of a line. It returns false if that is none.
@@ -187,7 +232,7 @@ func isNoMap(text []byte) bool { return len(text) == 0 || string(text) == "null"
 
 // value writes a value by its name: redacted as a whole or where needed.
 func (w *memberWriter) value(name, value []byte) {
-	if w.redactor != nil && len(value) > 0 && w.redactor.Name(name) {
+	if w.shown.Redactor.Class(name).Covers(value) {
 		w.dst = append(w.dst, `"[REDACTED:`...)
 		w.dst = strconv.AppendInt(w.dst, int64(len(value)), 10)
 		w.dst = append(w.dst, `]"`...)
@@ -197,14 +242,14 @@ func (w *memberWriter) value(name, value []byte) {
 	w.quote(w.redact(value))
 }
 
+// redact is a text without the secrets in it, until the next call.
 func (w *memberWriter) redact(text []byte) []byte {
-	if w.redactor == nil {
+	var n int
+	if w.clear, n = w.shown.Redactor.RedactText(w.clear[:0], text); n == 0 {
 		return text
 	}
-	var n int
-	w.scratch, n = w.redactor.AppendText(w.scratch[:0], text)
 	w.redacted += n
-	return w.scratch
+	return w.clear
 }
 
 // quote appends a JSON string, with invalid UTF-8 replaced; that is all its error
