@@ -8,18 +8,20 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/config"
 )
 
-// newFormatter returns the formatter by the settings. region is that of the AWS
+// NewFormatter returns the formatter by the settings. region is that of the AWS
 // settings: the logs do not say where they come from.
-func newFormatter(cfg config.Config, region string) (*apigateway.Formatter, error) {
+func NewFormatter(cfg config.Config, region string) (*apigateway.Formatter, error) {
 	redactor, err := cfg.NewRedactor()
 	if err != nil {
 		return nil, fmt.Errorf("redaction: %w", err)
 	}
 	return apigateway.New(apigateway.Options{
-		BatchMaxBytes:  int(cfg.BatchMaxBytes),
-		BatchMaxEvents: cfg.BatchMaxEvents,
-		Executions:     apigateway.Executions(cfg.ExecutionLogs),
-		Region:         streamRegion(cfg.Stream, region),
+		MaxInflatedBytes: int64(cfg.RecordMaxInflatedBytes),
+		MaxInflateRatio:  cfg.RecordMaxInflateRatio,
+		BatchMaxBytes:    int(cfg.BatchMaxBytes),
+		BatchMaxEvents:   cfg.BatchMaxEvents,
+		Executions:       apigateway.Executions(cfg.ExecutionLogs),
+		Region:           streamRegion(cfg.Stream, region),
 
 		AccessLogTemplates: cfg.AccessLogTemplates,
 		Redactor:           redactor,

@@ -89,7 +89,7 @@ func New(d Dependencies) (*Worker, error) {
 	})
 	registerWorkflows(w.worker)
 
-	formatter, err := newFormatter(cfg, d.Region)
+	formatter, err := NewFormatter(cfg, d.Region)
 	if err != nil {
 		return nil, err
 	}

@@ -59,6 +59,13 @@ type Config struct {
 	// WindowMaxRecords limits the Kinesis records of a window.
 	WindowMaxRecords int
 
+	// RecordMaxInflatedBytes is the most that one Kinesis record may inflate to; what is
+	// beyond it goes to quarantine.
+	RecordMaxInflatedBytes ByteSize
+	// RecordMaxInflateRatio is the most that a record may inflate by, where it inflates to
+	// more than 1 MiB.
+	RecordMaxInflateRatio int
+
 	// BatchMaxBytes limits the body of one delivery request, counted as sent.
 	BatchMaxBytes ByteSize
 	// BatchMaxEvents limits the events in one delivery request.
@@ -141,22 +148,24 @@ const ActivitiesPerCore = 16
 // ones are empty in it.
 func Default() Config {
 	return Config{
-		Pipeline:            "logpipe",
-		StartPosition:       TrimHorizon(),
-		StageSweepAfter:     7 * 24 * time.Hour,
-		WindowMaxAge:        60 * time.Second,
-		WindowMaxBytes:      1 * MB,
-		WindowMaxRecords:    10_000,
-		ExecutionLogs:       ExecutionLogsInteractions,
-		BatchMaxBytes:       1 * MB,
-		BatchMaxEvents:      5_000,
-		Redact:              RedactOn,
-		Bodies:              BodiesKeep,
-		DestinationTimeout:  30 * time.Second,
-		DeliveryConcurrency: 4,
-		TokenRefreshAhead:   60 * time.Second,
-		PollLease:           5 * time.Minute,
-		ReadMemory:          64 * MiB, MaxOpenWindows: 10_000, OnGap: OnGapContinue,
+		Pipeline:               "logpipe",
+		StartPosition:          TrimHorizon(),
+		StageSweepAfter:        7 * 24 * time.Hour,
+		WindowMaxAge:           60 * time.Second,
+		WindowMaxBytes:         1 * MB,
+		WindowMaxRecords:       10_000,
+		ExecutionLogs:          ExecutionLogsInteractions,
+		RecordMaxInflatedBytes: 64 * MiB,
+		RecordMaxInflateRatio:  200,
+		BatchMaxBytes:          1 * MB,
+		BatchMaxEvents:         5_000,
+		Redact:                 RedactOn,
+		Bodies:                 BodiesKeep,
+		DestinationTimeout:     30 * time.Second,
+		DeliveryConcurrency:    4,
+		TokenRefreshAhead:      60 * time.Second,
+		PollLease:              5 * time.Minute,
+		ReadMemory:             64 * MiB, MaxOpenWindows: 10_000, OnGap: OnGapContinue,
 		HeartbeatTimeout: 15 * time.Second,
 		MaxShards:        256,
 		LogLevel:         slog.LevelInfo,

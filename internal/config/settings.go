@@ -170,6 +170,14 @@ var settings = []setting{
 		Key:     "window_max_records",
 		Meaning: "A window is closed when it holds this many Kinesis records.",
 	}),
+	defineRange(func(c *Config) *ByteSize { return &c.RecordMaxInflatedBytes }, 1*MiB, 1*GiB, Setting{
+		Key:     "record_max_inflated_bytes",
+		Meaning: "Most bytes that one Kinesis record may inflate to. What stands behind them goes to quarantine.",
+	}),
+	defineRange(func(c *Config) *int { return &c.RecordMaxInflateRatio }, 1, 10_000, Setting{
+		Key:     "record_max_inflate_ratio",
+		Meaning: "How many times its stored size one Kinesis record may inflate to, if that is more than 1 MiB. A record beyond it is taken for a decompression bomb.",
+	}),
 	defineRange(func(c *Config) *ByteSize { return &c.BatchMaxBytes }, 1*KB, 64*MiB, Setting{
 		Key:     "batch_max_bytes",
 		Meaning: "Largest body of one delivery request, in bytes of JSON.",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -88,6 +89,8 @@ func compressZlib(t testing.TB, text string, level int) []byte {
 	return b.Bytes()
 }
 
+func encode(text string) []byte { return base64.StdEncoding.AppendEncode(nil, []byte(text)) }
+
 // data is an envelope of a log group with events of the given ids.
 func data(group string, ids ...string) string {
 	return head(group) + events(ids...) + `}`
@@ -127,15 +130,24 @@ func TestDecodeEncodings(t *testing.T) {
 		data []byte
 		want []string
 	}{
-		"plain":                    {[]byte(text), want},
-		"plain after blanks":       {[]byte(" \r\n\t" + text), want},
-		"gzip":                     {compress(t, text), want},
-		"gzip, two members":        {compress(t, text, data("h", "3")), append(slices.Clone(want), lines("h", "3")...)},
-		"gzip, cut inside a value": {compress(t, text[:40], text[40:]), want},
-		"zlib":                     {compressZlib(t, text, zlib.DefaultCompression), want},
-		"zlib, no compression":     {compressZlib(t, text, zlib.NoCompression), want},
-		"zlib, best compression":   {compressZlib(t, text, zlib.BestCompression), want},
-		"zlib, best speed":         {compressZlib(t, text, zlib.BestSpeed), want},
+		"plain":                             {[]byte(text), want},
+		"plain after blanks":                {[]byte(" \r\n\t" + text), want},
+		"gzip":                              {compress(t, text), want},
+		"gzip, two members":                 {compress(t, text, data("h", "3")), append(slices.Clone(want), lines("h", "3")...)},
+		"gzip, cut inside a value":          {compress(t, text[:40], text[40:]), want},
+		"zlib":                              {compressZlib(t, text, zlib.DefaultCompression), want},
+		"zlib, no compression":              {compressZlib(t, text, zlib.NoCompression), want},
+		"zlib, best compression":            {compressZlib(t, text, zlib.BestCompression), want},
+		"zlib, best speed":                  {compressZlib(t, text, zlib.BestSpeed), want},
+		"gzip twice":                        {compress(t, string(compress(t, text))), want},
+		"gzip twice, two members":           {compress(t, string(compress(t, text)), string(compress(t, data("h", "3")))), append(slices.Clone(want), lines("h", "3")...)},
+		"zlib in gzip":                      {compress(t, string(compressZlib(t, text, zlib.BestSpeed))), want},
+		"gzip in zlib":                      {compressZlib(t, string(compress(t, text)), zlib.BestSpeed), want},
+		"base64 of gzip":                    {encode(string(compress(t, text))), want},
+		"base64 of gzip, broken into lines": {bytes.Join(slices.Collect(slices.Chunk(encode(string(compress(t, text))), 76)), []byte("\r\n")), want},
+		"base64 of plain":                   {encode(text), want},
+		"gzip of base64 of gzip":            {compress(t, string(encode(string(compress(t, text))))), want},
+		"base64 of gzip, twice":             {encode(string(compress(t, string(encode(string(compress(t, text))))))), want},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -234,30 +246,36 @@ func TestDecodeFaults(t *testing.T) {
 		counted int
 		events  []string
 	}{
-		"empty":           {nil, ReasonEmptyRecord, 0, "", 0, nil},
-		"blank":           {[]byte(" \n"), ReasonEmptyRecord, 0, "", 0, nil},
-		"gzip of nothing": {compress(t, ""), ReasonEmptyRecord, 0, "", 0, nil},
-		"text":            {[]byte("GET / 200"), ReasonUnknownEncoding, 0, "", 0, nil},
-		"binary":          {[]byte{0, 1, 2, 3}, ReasonUnknownEncoding, 0, "", 0, nil},
-		"aggregate":       {[]byte("\xf3\x89\x9a\xc2\x0a\x01"), ReasonAggregateChecksum, 0, "", 0, nil},
-		"gzip header":     {[]byte{0x1f, 0x8b, 0x08}, ReasonCorruptCompression, 0, "", 0, nil},
-		"gzip cut off":    {gz[:len(compress(t, before))+12], ReasonCorruptCompression, n, "", 0, lines("a", "1")},
-		"gzip checksum":   {badChecksum, ReasonCorruptCompression, n + int64(len(after)), "", 0, append(lines("a", "1"), lines("z", "9")...)},
-		"after gzip":      {append(compress(t, before), "junk"...), ReasonCorruptCompression, n, "", 0, lines("a", "1")},
-		"syntax":          {[]byte(before + `{"a":}` + after), ReasonInvalidJSON, n, "", 0, lines("a", "1")},
-		"junk between":    {[]byte(before + `???` + after), ReasonInvalidJSON, n, "", 0, lines("a", "1")},
-		"comma between":   {[]byte(before + `,` + after), ReasonInvalidJSON, n, "", 0, lines("a", "1")},
-		"truncated":       {[]byte(before + after[:len(after)-10]), ReasonTruncatedJSON, n + int64(strings.Index(after, `{"id"`)), "", 0, lines("a", "1")},
-		"bad event":       {[]byte(before + head("z") + `[{"id":"8","message":"m8"},{"id":tru},{"id":"9"}]}`), ReasonInvalidJSON, n + int64(len(head("z"))) + 27, "", 0, append(lines("a", "1"), `z s 8 "m8"`)},
-		"no object":       {[]byte(before + ` "x" ` + after), ReasonNotAnEnvelope, n + 1, `"x"`, 0, append(lines("a", "1"), lines("z", "9")...)},
-		"array":           {[]byte(before + `[1,{}]` + after), ReasonNotAnEnvelope, n, `[1,{}]`, 0, append(lines("a", "1"), lines("z", "9")...)},
-		"no type":         {[]byte(before + `{"PRICE":57.53}` + after), ReasonMissingMessageType, n, `{"PRICE":57.53}`, 0, append(lines("a", "1"), lines("z", "9")...)},
-		"type is null":    {[]byte(`{"messageType":null,"logEvents":` + events("1", "2") + `}`), ReasonMissingMessageType, 0, `{"messageType":null,"logEvents":` + events("1", "2") + `}`, 2, nil},
-		"other type":      {[]byte(before + `{"messageType":"X","logEvents":[1,2,3]}` + after), ReasonUnknownMessageType, n, `{"messageType":"X","logEvents":[1,2,3]}`, 3, append(lines("a", "1"), lines("z", "9")...)},
-		"no log group":    {[]byte(data("", "1", "2") + after), ReasonMissingLogGroup, 0, data("", "1", "2"), 2, lines("z", "9")},
-		"no log stream":   {[]byte(strings.Replace(before, `"logStream":"s"`, `"logStream":""`, 1) + after), ReasonMissingLogStream, 0, strings.Replace(before, `"logStream":"s"`, `"logStream":""`, 1), 1, lines("z", "9")},
-		"logEvents":       {[]byte(before + head("b") + `"x"}` + after), ReasonInvalidLogEvents, n, head("b") + `"x"}`, 0, append(lines("a", "1"), lines("z", "9")...)},
-		"event":           {[]byte(head("s") + `["x"]}` + after), ReasonInvalidEvent, int64(len(head("s"))) + 1, `{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"s","logStream":"s","subscriptionFilters":[],"logEvents":["x"]}`, 1, lines("z", "9")},
+		"empty":                {nil, ReasonEmptyRecord, 0, "", 0, nil},
+		"blank":                {[]byte(" \n"), ReasonEmptyRecord, 0, "", 0, nil},
+		"gzip of nothing":      {compress(t, ""), ReasonEmptyRecord, 0, "", 0, nil},
+		"text":                 {[]byte("GET / 200"), ReasonUnknownEncoding, 0, "", 0, nil},
+		"binary":               {[]byte{0, 1, 2, 3}, ReasonUnknownEncoding, 0, "", 0, nil},
+		"aggregate":            {[]byte("\xf3\x89\x9a\xc2\x0a\x01"), ReasonAggregateChecksum, 0, "", 0, nil},
+		"gzip header":          {[]byte{0x1f, 0x8b, 0x08}, ReasonCorruptCompression, 0, "", 0, nil},
+		"gzip cut off":         {gz[:len(compress(t, before))+12], ReasonCorruptCompression, n, "", 0, lines("a", "1")},
+		"gzip checksum":        {badChecksum, ReasonCorruptCompression, n + int64(len(after)), "", 0, append(lines("a", "1"), lines("z", "9")...)},
+		"after gzip":           {append(compress(t, before), "junk"...), ReasonCorruptCompression, n, "", 0, lines("a", "1")},
+		"gzip thrice":          {compress(t, string(compress(t, string(gz)))), ReasonInvalidJSON, 0, "", 0, nil},
+		"base64 twice":         {encode(string(encode(string(gz)))), ReasonUnknownEncoding, 0, "", 0, nil},
+		"base64 cut off":       {encode(string(gz))[:len(encode(string(compress(t, before))))+12], ReasonCorruptCompression, n, "", 0, lines("a", "1")},
+		"base64 damaged":       {[]byte("H4sI!"), ReasonCorruptCompression, 0, "", 0, nil},
+		"gzip of gzip cut off": {compress(t, string(gz[:len(compress(t, before))+12])), ReasonCorruptCompression, n, "", 0, lines("a", "1")},
+		"gzip of text":         {compress(t, "GET / 200"), ReasonInvalidJSON, 0, "", 0, nil},
+		"syntax":               {[]byte(before + `{"a":}` + after), ReasonInvalidJSON, n, "", 0, lines("a", "1")},
+		"junk between":         {[]byte(before + `???` + after), ReasonInvalidJSON, n, "", 0, lines("a", "1")},
+		"comma between":        {[]byte(before + `,` + after), ReasonInvalidJSON, n, "", 0, lines("a", "1")},
+		"truncated":            {[]byte(before + after[:len(after)-10]), ReasonTruncatedJSON, n + int64(strings.Index(after, `{"id"`)), "", 0, lines("a", "1")},
+		"bad event":            {[]byte(before + head("z") + `[{"id":"8","message":"m8"},{"id":tru},{"id":"9"}]}`), ReasonInvalidJSON, n + int64(len(head("z"))) + 27, "", 0, append(lines("a", "1"), `z s 8 "m8"`)},
+		"no object":            {[]byte(before + ` "x" ` + after), ReasonNotAnEnvelope, n + 1, `"x"`, 0, append(lines("a", "1"), lines("z", "9")...)},
+		"array":                {[]byte(before + `[1,{}]` + after), ReasonNotAnEnvelope, n, `[1,{}]`, 0, append(lines("a", "1"), lines("z", "9")...)},
+		"no type":              {[]byte(before + `{"PRICE":57.53}` + after), ReasonMissingMessageType, n, `{"PRICE":57.53}`, 0, append(lines("a", "1"), lines("z", "9")...)},
+		"type is null":         {[]byte(`{"messageType":null,"logEvents":` + events("1", "2") + `}`), ReasonMissingMessageType, 0, `{"messageType":null,"logEvents":` + events("1", "2") + `}`, 2, nil},
+		"other type":           {[]byte(before + `{"messageType":"X","logEvents":[1,2,3]}` + after), ReasonUnknownMessageType, n, `{"messageType":"X","logEvents":[1,2,3]}`, 3, append(lines("a", "1"), lines("z", "9")...)},
+		"no log group":         {[]byte(data("", "1", "2") + after), ReasonMissingLogGroup, 0, data("", "1", "2"), 2, lines("z", "9")},
+		"no log stream":        {[]byte(strings.Replace(before, `"logStream":"s"`, `"logStream":""`, 1) + after), ReasonMissingLogStream, 0, strings.Replace(before, `"logStream":"s"`, `"logStream":""`, 1), 1, lines("z", "9")},
+		"logEvents":            {[]byte(before + head("b") + `"x"}` + after), ReasonInvalidLogEvents, n, head("b") + `"x"}`, 0, append(lines("a", "1"), lines("z", "9")...)},
+		"event":                {[]byte(head("s") + `["x"]}` + after), ReasonInvalidEvent, int64(len(head("s"))) + 1, `{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"s","logStream":"s","subscriptionFilters":[],"logEvents":["x"]}`, 1, lines("z", "9")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

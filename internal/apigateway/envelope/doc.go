@@ -8,6 +8,9 @@
 // stands and why it could not be read. A fault never costs the values before
 // it, nor, where the JSON allows finding them, the values after it.
 //
+// A record may be gzip, zlib or plain, compressed twice where a stream was fed from
+// another one, and in base64 where a producer has encoded what the SDK encodes again.
+//
 // A record in which the Kinesis Producer Library has packed several, as happens
 // where somebody forwards what CloudWatch Logs has written, is taken apart by
 // package aggregate, and each user record is decoded as if it were a record of its

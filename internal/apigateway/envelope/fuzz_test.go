@@ -30,6 +30,8 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 		f.Add(compress(f, seed))
+		f.Add(compress(f, string(compress(f, seed))))
+		f.Add(encode(string(compress(f, seed))))
 		f.Add(aggregatetest.Pack([]byte(seed), compress(f, seed)))
 		f.Add(aggregatetest.Seal([]byte(seed)))
 	}

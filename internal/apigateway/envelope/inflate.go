@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zlib"
 )
 
 // ratioFloor is the inflated size below which the ratio is not looked at:
@@ -16,8 +13,6 @@ const ratioFloor = 1 << 20
 var (
 	errInflatedLimit = errors.New("inflated size limit reached")
 	errRatioLimit    = errors.New("inflation ratio limit reached")
-
-	gzipMagic = []byte{0x1f, 0x8b}
 )
 
 // source reads the inflated bytes of one record, or of one user record of an
@@ -25,8 +20,7 @@ var (
 // records what it hands out while asked to.
 type source struct {
 	compressed bytes.Reader
-	gzip       *gzip.Reader
-	zlib       io.ReadCloser // also a zlib.Resetter
+	layers     layers
 
 	reader io.Reader
 	limit  int64 // most bytes that may be read
@@ -53,62 +47,21 @@ func (s *source) open(data []byte, limits Limits) Reason {
 	}
 
 	trimmed := bytes.TrimLeft(data, " \t\r\n")
-	switch {
-	case len(trimmed) == 0:
+	if len(trimmed) == 0 {
 		return ReasonEmptyRecord
-	case bytes.HasPrefix(data, gzipMagic):
-		return s.openGzip()
-	case isZlib(data):
-		return s.openZlib()
+	}
+	inflated, err := s.layers.open(&s.compressed, data, s.limit, s.reason)
+	switch {
+	case err != nil:
+		return ReasonCorruptCompression
+	case inflated != nil:
+		s.reader = inflated
 	case trimmed[0] == '{':
 		s.reader = &s.compressed
-		return Reason{}
 	default:
 		return ReasonUnknownEncoding
 	}
-}
-
-func (s *source) openGzip() Reason {
-	var err error
-	if s.gzip == nil {
-		s.gzip, err = gzip.NewReader(&s.compressed)
-	} else {
-		err = s.gzip.Reset(&s.compressed)
-	}
-	if err != nil {
-		s.gzip = nil
-		return ReasonCorruptCompression
-	}
-	s.reader = s.gzip
 	return Reason{}
-}
-
-func (s *source) openZlib() Reason {
-	var err error
-	if s.zlib == nil {
-		s.zlib, err = zlib.NewReader(&s.compressed)
-	} else {
-		err = s.zlib.(zlib.Resetter).Reset(&s.compressed, nil)
-	}
-	if err != nil {
-		s.zlib = nil
-		return ReasonCorruptCompression
-	}
-	s.reader = s.zlib
-	return Reason{}
-}
-
-// isZlib tells by the two header bytes: deflate with a 32 KiB window, in any
-// of the four compression levels the header can name.
-func isZlib(data []byte) bool {
-	if len(data) < 2 || data[0] != 0x78 {
-		return false
-	}
-	switch data[1] {
-	case 0x01, 0x5e, 0x9c, 0xda:
-		return true
-	}
-	return false
 }
 
 // Read implements io.Reader. One byte beyond the limit is asked for, so that
@@ -172,6 +125,7 @@ func (s *source) recorded(start, end int64) []byte {
 // release lets go of what refers to the record and of outsized buffers.
 func (s *source) release() {
 	s.compressed.Reset(nil)
+	s.layers.release()
 	s.reader = nil
 	s.recording = false
 	if cap(s.record) > maxRetained {

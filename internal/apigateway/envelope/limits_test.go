@@ -61,6 +61,30 @@ func TestDecodeBomb(t *testing.T) {
 	}
 }
 
+// A layer of nothing but empty layers costs no more than the limits allow, though
+// nothing comes out of it.
+func TestDecodeBombOfLayers(t *testing.T) {
+	t.Parallel()
+	empty := string(compress(t, ""))
+	for name, c := range map[string]struct {
+		limits Limits
+		want   Reason
+	}{
+		"ratio": {Limits{MaxInflatedBytes: 64 << 20, MaxInflateRatio: 200}, ReasonRatioLimit},
+		"size":  {Limits{MaxInflatedBytes: 1 << 20, MaxInflateRatio: 2000}, ReasonInflatedLimit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bomb := compress(t, strings.Repeat(empty, 4<<20/len(empty)))
+			got := new(collector)
+			stats, err := NewDecoder(c.limits).Decode(bomb, got)
+			if err != nil || len(got.faults) != 1 || got.faults[0].Reason != c.want || stats.InflatedBytes != 0 {
+				t.Errorf("faults %+v, stats %+v, error %v", got.faults, stats, err)
+			}
+		})
+	}
+}
+
 // Streaming needs no more memory for a large record than for a small one.
 //
 //nolint:paralleltest // what other tests allocate would be counted
