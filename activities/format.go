@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/log-event-pipeline/logpipe/internal/apigateway"
+	"github.com/log-event-pipeline/logpipe/internal/quarantine"
 	"github.com/log-event-pipeline/logpipe/internal/stage"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
@@ -36,8 +37,12 @@ const maxBatches = 2000
 // digestBytes of a SHA-256 tell batches apart that were made of one window.
 const digestBytes = 6
 
-// FormatLogs reads a window's records from the stage and writes its batches there.
+// FormatLogs reads a window's records from the stage and writes its batches there. It
+// does the same with quarantined pieces.
 func (f *Format) FormatLogs(ctx context.Context, in workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
+	if in.Window.IsRetry() {
+		return f.formatPieces(ctx, in.Window)
+	}
 	src, err := f.Stage.Reader(ctx, in.Window.StageKey)
 	switch {
 	case errors.Is(err, stage.ErrNotFound):
@@ -47,25 +52,33 @@ func (f *Format) FormatLogs(ctx context.Context, in workflows.FormatLogsInput) (
 	}
 	defer src.Close()
 
-	out := &formatted{stage: f.Stage, in: in.Window, result: workflows.FormatLogsResult{Concurrency: f.Concurrency}}
+	out := f.newFormatted(in.Window, in.Window.Range())
 	summary, err := f.Formatter.Format(ctx, stagedRecords(ctx, window.Read(src)), out)
+	if errors.Is(err, window.ErrCorrupt) {
+		err = fmt.Errorf("read %s: %w", in.Window.StageKey, err)
+	}
+	return out.finish(summary, err)
+}
+
+// finish is the result of FormatLogs after the formatter has ended.
+func (f *formatted) finish(summary apigateway.Summary, err error) (workflows.FormatLogsResult, error) {
 	switch {
-	case errors.Is(err, window.ErrCorrupt):
-		return workflows.FormatLogsResult{}, newStageObject(fmt.Errorf("read %s: %w", in.Window.StageKey, err))
+	case errors.Is(err, window.ErrCorrupt), errors.Is(err, quarantine.ErrCorrupt):
+		return workflows.FormatLogsResult{}, newStageObject(err)
 	case errors.Is(err, errTooManyBatches):
 		return workflows.FormatLogsResult{}, newTooManyBatches()
 	case err != nil:
 		return workflows.FormatLogsResult{}, newStageUnavailable(err)
 	}
-	out.result.Events = summary.Events
-	out.result.Bytes = summary.BatchBytes
-	out.result.ControlMessages = summary.ControlMessages
-	out.result.QuarantinedTotal = summary.Quarantined
-	out.result.Interactions = summary.Interactions
-	out.result.IncompleteInteractions = summary.IncompleteInteractions
-	out.result.FoldedLines = summary.FoldedLines
-	out.result.InflatedBytes = summary.InflatedBytes
-	return out.result, nil
+	f.result.Events = summary.Events
+	f.result.Bytes = summary.BatchBytes
+	f.result.ControlMessages = summary.ControlMessages
+	f.result.QuarantinedTotal = summary.Quarantined
+	f.result.Interactions = summary.Interactions
+	f.result.IncompleteInteractions = summary.IncompleteInteractions
+	f.result.FoldedLines = summary.FoldedLines
+	f.result.InflatedBytes = summary.InflatedBytes
+	return f.result, nil
 }
 
 // errTooManyBatches ends the formatting; it never leaves this file.
@@ -84,12 +97,27 @@ func stagedRecords(ctx context.Context, records iter.Seq2[window.Record, error])
 	}
 }
 
+// batchKeys names batches: window.Range those of a window, window.Retry those of pieces.
+type batchKeys interface {
+	BatchKey(pipeline string, n int, digest string) string
+	IdempotencyKey(pipeline string, n int, digest string) string
+}
+
 // formatted stages what the formatter makes of a window, and lists it.
 type formatted struct {
 	stage  Stage
 	in     workflows.FlushWindowInput
+	keys   batchKeys
 	result workflows.FormatLogsResult
-	pieces int
+	// piece is the number of the next piece that is quarantined. If again is set, that
+	// is the piece which is being formatted again, and again has the keys of what is
+	// left of all of them.
+	piece int
+	again map[string]bool
+}
+
+func (f *Format) newFormatted(in workflows.FlushWindowInput, keys batchKeys) *formatted {
+	return &formatted{stage: f.Stage, in: in, keys: keys, result: workflows.FormatLogsResult{Concurrency: f.Concurrency}}
 }
 
 var _ apigateway.Sink = (*formatted)(nil)
@@ -100,13 +128,13 @@ func (f *formatted) Batch(ctx context.Context, b apigateway.Batch) error {
 		return errTooManyBatches
 	}
 	digest := digest(b.Body)
-	key := f.in.Range().BatchKey(f.in.Pipeline, b.Index, digest)
+	key := f.keys.BatchKey(f.in.Pipeline, b.Index, digest)
 	if err := f.stage.Put(ctx, key, b.Body); err != nil {
 		return err
 	}
 	f.result.Batches = append(f.result.Batches, workflows.Batch{
 		StageKey:       key,
-		IdempotencyKey: f.in.Range().IdempotencyKey(f.in.Pipeline, b.Index, digest),
+		IdempotencyKey: f.keys.IdempotencyKey(f.in.Pipeline, b.Index, digest),
 		Events:         b.Events,
 		Bytes:          len(b.Body),
 	})
@@ -115,11 +143,20 @@ func (f *formatted) Batch(ctx context.Context, b apigateway.Batch) error {
 
 // Quarantine implements apigateway.Sink.
 func (f *formatted) Quarantine(ctx context.Context, q apigateway.Quarantined) error {
-	key := f.in.Range().QuarantineKey(f.in.Pipeline, f.pieces, digest(q.Data))
-	if err := f.stage.Put(ctx, key, q.Data); err != nil {
+	header := quarantine.HeaderOf(q)
+	body, err := quarantine.Append(make([]byte, 0, len(q.Data)+pieceOverhead), header, q.Data)
+	if err != nil {
 		return err
 	}
-	f.pieces++
+	key := f.in.Range().QuarantineKey(f.in.Pipeline, f.piece, header.Digest(q.Data))
+	if err := f.stage.Put(ctx, key, body); err != nil {
+		return err
+	}
+	if f.again != nil {
+		f.again[key] = true
+	} else {
+		f.piece++
+	}
 	if len(f.result.Quarantined) < quarantineListed {
 		f.result.Quarantined = append(f.result.Quarantined, workflows.Quarantined{
 			StageKey:       key,
@@ -131,6 +168,9 @@ func (f *formatted) Quarantine(ctx context.Context, q apigateway.Quarantined) er
 	}
 	return nil
 }
+
+// pieceOverhead is about what a staged piece has beside its data.
+const pieceOverhead = 512
 
 func digest(body []byte) string {
 	sum := sha256.Sum256(body)

@@ -17,6 +17,7 @@ import (
 	"github.com/log-event-pipeline/logpipe/activities"
 	"github.com/log-event-pipeline/logpipe/internal/apigateway"
 	"github.com/log-event-pipeline/logpipe/internal/kinesis/aggregate/aggregatetest"
+	"github.com/log-event-pipeline/logpipe/internal/quarantine"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
@@ -220,7 +221,12 @@ func TestFormatLogsTakesAggregatesApart(t *testing.T) {
 	require.Len(t, out.Quarantined, 1)
 	q := out.Quarantined[0]
 	require.Equal(t, workflows.Quarantined{StageKey: q.StageKey, SequenceNumber: "11", UserRecord: 2, Reason: "unknown_encoding"}, q)
-	require.Equal(t, "no envelope", string(s.objects[q.StageKey]))
+	header, data, err := quarantine.Parse(s.objects[q.StageKey])
+	require.NoError(t, err)
+	require.Equal(t, "no envelope", string(data))
+	require.Equal(t, quarantine.Header{
+		SequenceNumber: "11", Arrival: now.Add(time.Second), UserRecord: "2", Reason: "unknown_encoding", Stored: true,
+	}, header)
 }
 
 // TestFormatLogsListsTheFirstQuarantined: a result has a limit of 2 MB in Temporal,

@@ -61,7 +61,7 @@ type sweepProgress struct {
 }
 
 // SweepStage deletes what crashes have left in the stage, and what discarded windows
-// have: raw windows and batches of a certain age that no open window refers to. Of a
+// have: raw windows and batches of a certain age that no open workflow refers to. Of a
 // pipeline whose StreamReader Temporal does not know it deletes nothing: then the
 // database is lost, and what is staged is all that is left.
 func (s *Sweep) SweepStage(ctx context.Context, in workflows.SweepStageInput) (workflows.SweepStageResult, error) {
@@ -76,7 +76,7 @@ func (s *Sweep) SweepStage(ctx context.Context, in workflows.SweepStageInput) (w
 		activity.GetLogger(ctx).Warn("the stage is not swept: Temporal does not know the pipeline's StreamReader", "pipeline", in.Pipeline)
 		return workflows.SweepStageResult{}, nil
 	}
-	w := &sweeping{Sweep: s, pipeline: in.Pipeline, reader: reader, before: s.Now().Add(-s.After), kept: map[window.Range]bool{}}
+	w := &sweeping{Sweep: s, pipeline: in.Pipeline, reader: reader, before: s.Now().Add(-s.After), kept: map[owner]bool{}}
 	if activity.HasHeartbeatDetails(ctx) {
 		if err := activity.GetHeartbeatDetails(ctx, &w.progress); err != nil {
 			w.progress = sweepProgress{} // from the beginning: what was deleted is not there any more
@@ -85,10 +85,11 @@ func (s *Sweep) SweepStage(ctx context.Context, in workflows.SweepStageInput) (w
 	// In the order of the keys, so that one key tells how far a sweep has come.
 	for _, kind := range []struct {
 		prefix string
-		parse  func(pipeline, key string) (window.Range, error)
+		parse  func(pipeline, key string) (owner, error)
 	}{
-		{window.BatchPrefix(in.Pipeline), window.ParseBatchKey},
-		{window.RawPrefix(in.Pipeline), window.ParseRawKey},
+		{window.BatchPrefix(in.Pipeline), ownedBy(window.ParseBatchKey)},
+		{window.RawPrefix(in.Pipeline), ownedBy(window.ParseRawKey)},
+		{window.RetryPrefix(in.Pipeline), ownedByRetry},
 	} {
 		if err := w.sweep(ctx, kind.prefix, kind.parse); err != nil {
 			return w.progress.Found, err
@@ -118,17 +119,37 @@ type sweeping struct {
 	reader   *workflowpb.WorkflowExecutionInfo
 	before   time.Time
 	progress sweepProgress
-	kept     map[window.Range]bool
+	kept     map[owner]bool
+}
+
+// owner is the workflow that an object was staged for.
+type owner struct {
+	workflowID string
+	// last is the end of its window; empty for a retry, whose id tells the window.
+	last window.SequenceNumber
+}
+
+// ownedBy makes a parser of keys one of owners.
+func ownedBy(parse func(pipeline, key string) (window.Range, error)) func(pipeline, key string) (owner, error) {
+	return func(pipeline, key string) (owner, error) {
+		r, err := parse(pipeline, key)
+		return owner{window.FlushWindowID(pipeline, r.ShardID, r.First), r.Last}, err
+	}
+}
+
+func ownedByRetry(pipeline, key string) (owner, error) {
+	r, err := window.ParseRetryBatchKey(pipeline, key)
+	return owner{workflowID: r.WorkflowID(pipeline)}, err
 }
 
 // stagedObject is an object that is old enough.
 type stagedObject struct {
 	stage.Object
-	window  window.Range
+	owner   owner
 	foreign bool
 }
 
-func (w *sweeping) sweep(ctx context.Context, prefix string, parse func(pipeline, key string) (window.Range, error)) error {
+func (w *sweeping) sweep(ctx context.Context, prefix string, parse func(pipeline, key string) (owner, error)) error {
 	var chunk []stagedObject
 	for object, err := range w.Stage.List(ctx, prefix) {
 		switch {
@@ -141,8 +162,8 @@ func (w *sweeping) sweep(ctx context.Context, prefix string, parse func(pipeline
 		if object.Key <= w.progress.Key || !object.ModTime.Before(w.before) {
 			continue
 		}
-		r, err := parse(w.pipeline, object.Key)
-		if chunk = append(chunk, stagedObject{object, r, err != nil}); len(chunk) < sweepChunk {
+		o, err := parse(w.pipeline, object.Key)
+		if chunk = append(chunk, stagedObject{object, o, err != nil}); len(chunk) < sweepChunk {
 			continue
 		}
 		if err := w.finish(ctx, chunk); err != nil {
@@ -158,13 +179,13 @@ func (w *sweeping) finish(ctx context.Context, chunk []stagedObject) error {
 	if len(chunk) == 0 {
 		return nil
 	}
-	needed := map[window.Range]bool{}
+	needed := map[owner]bool{}
 	for _, object := range chunk {
-		if _, judged := needed[object.window]; judged || object.foreign {
+		if _, judged := needed[object.owner]; judged || object.foreign {
 			continue
 		}
 		var err error
-		if needed[object.window], err = w.needed(ctx, object.window); err != nil {
+		if needed[object.owner], err = w.needed(ctx, object.owner); err != nil {
 			return err
 		}
 		activity.RecordHeartbeat(ctx, w.progress)
@@ -178,7 +199,7 @@ func (w *sweeping) finish(ctx context.Context, chunk []stagedObject) error {
 			if found.Foreign++; found.Foreign <= foreignLogged {
 				activity.GetLogger(ctx).Warn("an object in the stage is not the pipeline's and is left alone", "key", object.Key)
 			}
-		case needed[object.window]:
+		case needed[object.owner]:
 			found.Kept++
 		default:
 			if err := w.Stage.Delete(ctx, object.Key); err != nil {
@@ -193,24 +214,24 @@ func (w *sweeping) finish(ctx context.Context, chunk []stagedObject) error {
 	return nil
 }
 
-// needed reports whether an open window has this range. An open window with another end
-// means that this cut was rejected.
-func (w *sweeping) needed(ctx context.Context, r window.Range) (bool, error) {
-	if w.kept[r] {
+// needed reports whether the owner is open. An open window with another end means that
+// this cut was rejected.
+func (w *sweeping) needed(ctx context.Context, o owner) (bool, error) {
+	if w.kept[o] {
 		return true, nil
 	}
-	info, err := w.describe(ctx, window.FlushWindowID(w.pipeline, r.ShardID, r.First))
+	info, err := w.describe(ctx, o.workflowID)
 	if err != nil || info == nil || info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return false, err
 	}
 	var last window.SequenceNumber
 	payload := info.GetMemo().GetFields()[workflows.MemoLastSequenceNumber]
-	if err := converter.GetDefaultDataConverter().FromPayload(payload, &last); err == nil && last != r.Last {
+	if err := converter.GetDefaultDataConverter().FromPayload(payload, &last); err == nil && o.last != "" && last != o.last {
 		return false, nil
 	}
 	// One whose memo cannot be read may need it.
 	if len(w.kept) < keptRemembered {
-		w.kept[r] = true
+		w.kept[o] = true
 	}
 	return true, nil
 }

@@ -157,7 +157,23 @@ func TestSweepDeletesWhatNoOpenWindowNeeds(t *testing.T) {
 	d.window(t, unreadable, running, 59)
 	keep = append(keep, stageAll(unreadable)...)
 
-	foreign := []string{"p/raw/7/fileblob123", "p/batch/readme", "p/raw/7/x/y"}
+	// Batches of pieces that are formatted again belong to another workflow.
+	for group, status := range []enumspb.WorkflowExecutionStatus{running, completed} {
+		retry := window.Retry{Window: discarded, Group: group}
+		d.known[retry.WorkflowID("p")] = &workflowpb.WorkflowExecutionInfo{Status: status}
+		key := retry.BatchKey("p", 0, "a")
+		l.add(week+time.Second, key)
+		if status == running {
+			keep = append(keep, key)
+		} else {
+			gone = append(gone, key)
+		}
+	}
+	unknown := window.Retry{Window: open, Group: 5}.BatchKey("p", 0, "a")
+	l.add(week+time.Second, unknown)
+	gone = append(gone, unknown)
+
+	foreign := []string{"p/raw/7/fileblob123", "p/batch/readme", "p/raw/7/x/y", "p/retry/7/x"}
 	l.add(2*week, foreign...)
 	young := []string{cut(60, 69).RawKey("p"), cut(60, 69).BatchKey("p", 0, "a"), "p/raw/7/fileblob9"}
 	l.add(week, young...)

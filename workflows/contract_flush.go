@@ -7,7 +7,8 @@ import (
 )
 
 // FlushWindowInput names one window: which records, why they belong together,
-// where they are staged.
+// where they are staged. Or it names quarantined pieces of a window that are formatted
+// again; counts and sizes are those of the pieces then, and StageKey is empty.
 type FlushWindowInput struct {
 	Pipeline            string                `json:"pipeline"`
 	Stream              string                `json:"stream"`
@@ -20,6 +21,11 @@ type FlushWindowInput struct {
 	StoredBytes         int                   `json:"storedBytes"`
 	ClosedBecause       window.Reason         `json:"closedBecause"`
 	StageKey            string                `json:"stageKey"`
+
+	// Pieces are the stage keys of quarantined pieces, all of them of RetryGroup. A window
+	// of the chain has none.
+	Pieces     []string `json:"pieces,omitempty"`
+	RetryGroup int      `json:"retryGroup,omitempty"`
 
 	// Progress is what an earlier run has achieved, nil for the first.
 	Progress *FlushProgress `json:"progress,omitempty"`
@@ -39,6 +45,14 @@ type FlushProgress struct {
 // Range is the window's range of records.
 func (in FlushWindowInput) Range() window.Range {
 	return window.Range{ShardID: in.ShardID, First: in.FirstSequenceNumber, Last: in.LastSequenceNumber}
+}
+
+// IsRetry tells quarantined pieces from a window of the chain.
+func (in FlushWindowInput) IsRetry() bool { return len(in.Pieces) > 0 }
+
+// Retry names the pieces that are formatted again.
+func (in FlushWindowInput) Retry() window.Retry {
+	return window.Retry{Window: in.Range(), Group: in.RetryGroup}
 }
 
 // FlushWindowResult is how a window ended.
@@ -91,6 +105,9 @@ type FormatLogsResult struct {
 	Interactions           int `json:"interactions,omitempty"`
 	IncompleteInteractions int `json:"incompleteInteractions,omitempty"`
 	FoldedLines            int `json:"foldedLines,omitempty"`
+	// Retried are the stage keys of quarantined pieces that have become batches, and are
+	// no longer needed when these are delivered.
+	Retried []string `json:"retried,omitempty"`
 	// InflatedBytes of log text in the window.
 	InflatedBytes int64 `json:"inflatedBytes"`
 	// Concurrency is how many batches of a window are delivered at once, by the

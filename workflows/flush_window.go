@@ -284,9 +284,13 @@ func (f *flush) park(ctx workflow.Context, status, what string, failure error) (
 	return redrive, f.show(ctx, status)
 }
 
-// clear deletes what a delivered window no longer needs. Quarantined pieces stay.
+// clear deletes what a delivered window no longer needs. Quarantined pieces stay, but
+// for those that were formatted again and are delivered now.
 func (f *flush) clear(ctx workflow.Context) error {
 	keys := []string{f.in.StageKey}
+	if f.in.IsRetry() {
+		keys = slices.Clone(f.formatted.Retried)
+	}
 	for _, b := range f.formatted.Batches {
 		keys = append(keys, b.StageKey)
 	}
@@ -322,7 +326,7 @@ func (f *flush) describe(ctx workflow.Context) {
 			f.parked, f.waiting, SignalRedrive, SignalDiscard)
 	}
 	if f.result.Quarantined > 0 {
-		details += fmt.Sprintf("\n\n%d pieces could not be read and are quarantined; see the result of FormatLogs.", f.result.Quarantined)
+		details += fmt.Sprintf("\n\n%d pieces could not be read and are quarantined; see the result of FormatLogs and `logpipe quarantine list`.", f.result.Quarantined)
 	}
 	workflow.SetCurrentDetails(ctx, details)
 }

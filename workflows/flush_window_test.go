@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -140,6 +142,42 @@ func TestFlushWindowWithoutEvents(t *testing.T) {
 	require.Equal(t, visibility.StatusDelivered, out.Status)
 	require.Empty(t, w.acquired, "nothing to deliver needs no token")
 	require.Equal(t, []string{"raw"}, w.cleared)
+}
+
+// TestFlushWindowOfPieces: pieces are deleted when they are delivered, and those that
+// fail again are not.
+func TestFlushWindowOfPieces(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		retried []string
+		batches []workflows.Batch
+	}{
+		"some delivered":              {[]string{"piece-0", "piece-2"}, []workflows.Batch{{StageKey: "batch-0", IdempotencyKey: "key-0", Events: 2, Bytes: 20}}},
+		"all fail again":              {},
+		"only control messages in it": {retried: []string{"piece-0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env, w := environment(t), newWorker()
+			in := aWindow()
+			in.StageKey, in.Pieces, in.RetryGroup = "", []string{"piece-0", "piece-1", "piece-2"}, 7
+			w.format = func(got workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
+				if !reflect.DeepEqual(got.Window, in) || !in.IsRetry() || in.Retry().Group != 7 || in.Retry().Window != in.Range() {
+					return workflows.FormatLogsResult{}, refused("WrongInput", 0)
+				}
+				return workflows.FormatLogsResult{Batches: c.batches, Retried: c.retried, QuarantinedTotal: 1}, nil
+			}
+			w.register(env)
+			env.ExecuteWorkflow(workflows.FlushWindow, in)
+			require.NoError(t, env.GetWorkflowError())
+			want := slices.Clone(c.retried)
+			for _, b := range c.batches {
+				want = append(want, b.StageKey)
+			}
+			require.ElementsMatch(t, want, w.cleared)
+			require.Len(t, w.delivered, len(c.batches))
+		})
+	}
 }
 
 func TestFlushWindowRetriesAnOutage(t *testing.T) {

@@ -32,6 +32,7 @@ type eventWriter struct {
 	redacted  int    // secrets of the event
 
 	sequenceNumber string
+	userRecord     string // that the record's data was cut out of, see Origin
 	arrival        int64  // milliseconds since 1970
 	observed       []byte // member observed_timestamp
 
@@ -92,6 +93,7 @@ func (w *eventWriter) release() {
 
 func (w *eventWriter) startRecord(record *Record) {
 	w.sequenceNumber = record.SequenceNumber
+	w.userRecord = record.Origin.UserRecord
 	var millis int64
 	if arrival, ok := validInstant(record.Arrival.UnixMilli()); ok && !record.Arrival.IsZero() {
 		millis = arrival.millis
@@ -221,7 +223,8 @@ func (w *eventWriter) appendUID(dst []byte, ev *envelope.Event) []byte {
 	if len(ev.ID) > 0 {
 		w.digest = append(w.digest, ev.ID...)
 	} else {
-		w.digest = appendPlace(w.digest, w.sequenceNumber, ev.Offset, ev.UserRecord)
+		place := joinUserRecords(w.userRecord, ev.UserRecord)
+		w.digest = appendPlace(w.digest, w.sequenceNumber, ev.Offset, place)
 	}
 	sum := sha256.Sum256(w.digest)
 	dst = append(dst, `,"log.record.uid":"`...)
@@ -230,11 +233,11 @@ func (w *eventWriter) appendUID(dst []byte, ev *envelope.Event) []byte {
 }
 
 // appendPlace appends where an event without an id stands.
-func appendPlace(dst []byte, sequenceNumber string, offset int64, userRecord int) []byte {
+func appendPlace(dst []byte, sequenceNumber string, offset int64, userRecord string) []byte {
 	dst = append(append(dst, 0), sequenceNumber...)
 	dst = appendInt(append(dst, 0), offset)
-	if userRecord > 0 {
-		dst = appendInt(append(dst, 0), int64(userRecord))
+	if userRecord != "" {
+		dst = append(append(dst, 0), userRecord...)
 	}
 	return dst
 }

@@ -2,6 +2,7 @@ package apigateway
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -40,14 +41,12 @@ func (r *run) hold(ev *envelope.Event) (bool, error) {
 		Stream: ev.Header.LogStream, ID: ev.ID,
 		Millis: ev.Millis, HasTime: ev.HasTime, Seconds: ev.Seconds,
 		Account: ev.Account, Region: ev.Region,
-		Record: r.record.SequenceNumber, UserRecord: ev.UserRecord, Offset: ev.Offset,
+		ExtractedFields: ev.ExtractedFields, OnlySystemFields: ev.OnlySystemFields,
+		Record: r.record.SequenceNumber, UserRecord: joinUserRecords(r.record.Origin.UserRecord, ev.UserRecord), Offset: ev.Offset,
 		Arrival: r.writer.arrival,
 	}
 	if !ev.HasTime {
 		source.Millis = source.Arrival
-	}
-	if len(ev.ExtractedFields) > 0 && !ev.OnlySystemFields {
-		source.ExtractedFields = ev.ExtractedFields
 	}
 	return r.assembler.Add(*group, &source, r.line)
 }
@@ -83,13 +82,16 @@ func (r *run) handLines(in *execution.Interaction) error {
 		ev := envelope.Event{
 			Header: &header, ID: source.ID,
 			Millis: source.Millis, HasTime: source.HasTime, Seconds: source.Seconds,
-			Message: appendQuoted(nil, in.Message(i)), ExtractedFields: source.ExtractedFields,
-			Account: source.Account, Region: source.Region,
-			UserRecord: source.UserRecord, Offset: source.Offset,
+			Message: appendQuoted(nil, in.Message(i)), ExtractedFields: source.ExtractedFields, OnlySystemFields: source.OnlySystemFields,
+			Account: source.Account, Region: source.Region, Offset: source.Offset,
+		}
+		from := recordPlace{sequenceNumber: source.Record, userRecord: source.UserRecord}
+		if source.Arrival != 0 {
+			from.arrival = time.UnixMilli(source.Arrival)
 		}
 		r.writer.startLine(&source)
 		for range in.Repeats(i) + 1 {
-			if err := r.writeEvent(&ev, source.Record); err != nil {
+			if err := r.writeEvent(&ev, from); err != nil {
 				return err
 			}
 		}

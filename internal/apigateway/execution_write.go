@@ -47,7 +47,7 @@ func (w *eventWriter) executionGroup(h *envelope.Header) *execution.Group {
 
 // startLine makes w write a line as if it were of its own record's time.
 func (w *eventWriter) startLine(source *execution.Source) {
-	w.sequenceNumber = source.Record
+	w.sequenceNumber, w.userRecord = source.Record, source.UserRecord
 	w.setArrival(source.Arrival)
 }
 

@@ -105,6 +105,9 @@ type Record struct {
 	// Data is the record's data as stored. The formatter does not change it
 	// and does not keep it beyond the record's turn.
 	Data []byte
+	// Origin is where Data was cut out of the record, zero for a whole record. Set it to
+	// that of a [Quarantined] to format its Data again.
+	Origin Origin
 }
 
 // Batch is the body of one request to the analytics API.
@@ -131,8 +134,9 @@ var ReasonEventTooLarge = Reason{
 
 // Quarantined is a part of a record that cannot be delivered.
 type Quarantined struct {
-	// SequenceNumber is the record's.
+	// SequenceNumber and Arrival are the record's.
 	SequenceNumber string
+	Arrival        time.Time
 	// UserRecord says which user record of an aggregate the part is of, counting
 	// from 1; 0 for a record that is none, or an aggregate as a whole.
 	UserRecord int
@@ -147,6 +151,8 @@ type Quarantined struct {
 	// because the part could not be cut out of it; what stands before Offset was
 	// delivered.
 	Stored bool
+	// Origin is to be given with Data when it is formatted again.
+	Origin Origin
 	// Data is the part, in a form that can be formatted again as a record's
 	// data. It is valid only during the call and must not be changed.
 	Data []byte

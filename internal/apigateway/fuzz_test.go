@@ -41,6 +41,9 @@ func FuzzFormat(f *testing.F) {
 			checkEvent(t, event)
 		}
 		for _, q := range k.quarantined {
+			if q.Reason.Code != "aggregate_nested" {
+				requireOnceMore(t, options, q)
+			}
 			if q.Reason != ReasonEventTooLarge {
 				continue
 			}
@@ -50,6 +53,21 @@ func FuzzFormat(f *testing.F) {
 			}
 		}
 	})
+}
+
+// requireOnceMore formats a part again: it stays in quarantine, all of it, and nothing is
+// delivered that was before.
+func requireOnceMore(t *testing.T, options Options, q Quarantined) {
+	t.Helper()
+	k, summary := format(t, options, again(q))
+	events := 0
+	for _, q := range k.quarantined {
+		events += q.Events
+	}
+	if len(k.quarantined) != 1 || len(k.events) > 0 || events != q.Events && summary.Repeated == 0 ||
+		!bytes.Equal(k.quarantined[0].Data, q.Data) || k.quarantined[0].Origin.Shift != q.Origin.Shift {
+		t.Fatalf("%+v formatted again gives %+v and %s", q, k.quarantined, k.events)
+	}
 }
 
 // emptyEnvelopesOnly tells whether data may rightly give nothing: envelopes

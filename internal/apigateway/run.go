@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/log-event-pipeline/logpipe/internal/apigateway/envelope"
 	"github.com/log-event-pipeline/logpipe/internal/apigateway/execution"
@@ -100,14 +101,25 @@ func (r *run) format(record *Record) error {
 
 // HandleEvent implements [envelope.Handler].
 func (r *run) HandleEvent(ev *envelope.Event) error {
+	if !r.record.Origin.place(ev) {
+		r.summary.Repeated++
+		return nil
+	}
 	if held, err := r.hold(ev); held || err != nil {
 		return err
 	}
-	return r.writeEvent(ev, r.record.SequenceNumber)
+	return r.writeEvent(ev, recordPlace{r.record.SequenceNumber, r.record.Arrival, r.record.Origin.UserRecord})
 }
 
-// writeEvent writes an event of a record.
-func (r *run) writeEvent(ev *envelope.Event, sequenceNumber string) error {
+// recordPlace is where something was that goes to quarantine.
+type recordPlace struct {
+	sequenceNumber string
+	arrival        time.Time
+	userRecord     string // see [Origin]
+}
+
+// writeEvent writes an event that was there.
+func (r *run) writeEvent(ev *envelope.Event, from recordPlace) error {
 	r.batch.begin()
 	var written writtenEvent
 	r.batch.buf, written = r.writer.append(r.batch.buf, ev)
@@ -116,9 +128,9 @@ func (r *run) writeEvent(ev *envelope.Event, sequenceNumber string) error {
 		return err
 	}
 	r.piece = ev.AppendEnvelope(r.piece[:0])
-	return r.quarantine(sequenceNumber, envelope.Fault{
-		Reason: ReasonEventTooLarge, UserRecord: ev.UserRecord, Offset: ev.Offset, Data: r.piece, Events: 1,
-	})
+	return r.quarantine(envelope.Fault{
+		Reason: ReasonEventTooLarge, UserRecord: ev.UserRecord, Offset: ev.Offset, Shift: ev.EnvelopeShift(), Data: r.piece, Events: 1,
+	}, from)
 }
 
 // commit takes the event that was appended to the batch, and delivers the batch if
@@ -160,18 +172,25 @@ func (r *run) deliver(body []byte) error {
 
 // HandleFault implements [envelope.Handler].
 func (r *run) HandleFault(f envelope.Fault) error {
-	return r.quarantine(r.record.SequenceNumber, f)
+	if !r.record.Origin.placeFault(&f) {
+		r.summary.Repeated += f.Events
+		return nil
+	}
+	return r.quarantine(f, recordPlace{r.record.SequenceNumber, r.record.Arrival, r.record.Origin.UserRecord})
 }
 
-// quarantine hands a part of a record to the sink.
-func (r *run) quarantine(sequenceNumber string, f envelope.Fault) error {
+// quarantine hands a part to the sink. Its place is that in the whole record.
+func (r *run) quarantine(f envelope.Fault, from recordPlace) error {
+	origin := originOf(&f, from.userRecord)
 	q := Quarantined{
-		SequenceNumber: sequenceNumber,
-		UserRecord:     f.UserRecord,
+		SequenceNumber: from.sequenceNumber,
+		Arrival:        from.arrival,
+		UserRecord:     origin.number(),
 		Offset:         f.Offset,
 		Reason:         f.Reason,
 		Events:         f.Events,
 		Stored:         f.Stored,
+		Origin:         origin,
 		Data:           f.Data,
 	}
 	if err := r.sink.Quarantine(r.ctx, q); err != nil {

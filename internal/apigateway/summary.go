@@ -55,6 +55,9 @@ type Summary struct {
 	Quarantined       int            `json:"quarantined"`
 	QuarantinedEvents int            `json:"quarantined_events"`
 	Reasons           map[string]int `json:"reasons,omitempty"`
+	// Repeated counts the log events that were left out because they stand in a part
+	// that was delivered when the data was formatted first, see [Origin].
+	Repeated int `json:"repeated,omitempty"`
 	// FirstEvent and LastEvent are the earliest and the latest timestamp of
 	// the events; zero if there are none.
 	FirstEvent time.Time `json:"first_event,omitzero"`

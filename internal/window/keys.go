@@ -29,21 +29,28 @@ func ParseRawKey(pipeline, key string) (Range, error) {
 // ParseBatchKey returns the range of the window whose batch the key names, and fails
 // for every key that Range.BatchKey does not make.
 func ParseBatchKey(pipeline, key string) (Range, error) {
-	name, ok := strings.CutPrefix(key, BatchPrefix(pipeline))
-	at := strings.LastIndexByte(name, '/')
-	if !ok || at < 0 {
-		return Range{}, notAKey(key, "batch")
-	}
-	r, err := parseRange(name[:at])
-	if err != nil {
-		return Range{}, notAKey(key, "batch")
-	}
-	number, digest, _ := strings.Cut(name[at+1:], "-")
-	n, err := strconv.Atoi(number)
-	if err != nil || n < 0 || digest == "" || r.BatchKey(pipeline, n, digest) != key {
+	r, n, digest, ok := parseNumbered(BatchPrefix(pipeline), key)
+	if !ok || r.BatchKey(pipeline, n, digest) != key {
 		return Range{}, notAKey(key, "batch")
 	}
 	return r, nil
+}
+
+// parseNumbered takes a key apart that is made of a prefix, a range, a number from 0 and
+// a digest. Callers make the key again from what it gives and compare.
+func parseNumbered(prefix, key string) (r Range, n int, digest string, ok bool) {
+	name, ok := strings.CutPrefix(key, prefix)
+	at := strings.LastIndexByte(name, '/')
+	if !ok || at < 0 {
+		return Range{}, 0, "", false
+	}
+	r, err := parseRange(name[:at])
+	if err != nil {
+		return Range{}, 0, "", false
+	}
+	number, digest, _ := strings.Cut(name[at+1:], "-")
+	n, err = strconv.Atoi(number)
+	return r, n, digest, err == nil && n >= 0 && digest != ""
 }
 
 func notAKey(key, what string) error {

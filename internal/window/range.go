@@ -48,7 +48,7 @@ func (r Range) BatchKey(pipeline string, n int, digest string) string {
 // QuarantineKey is the stage key of the nth piece of the window (from 0) that
 // could not be formatted.
 func (r Range) QuarantineKey(pipeline string, n int, digest string) string {
-	return fmt.Sprintf("%s/quarantine/%s/%04d-%s", pipeline, r.key(), n, digest)
+	return fmt.Sprintf("%s%s/%04d-%s", QuarantinePrefix(pipeline), r.key(), n, digest)
 }
 
 // IdempotencyKey identifies the window's nth batch (from 0) to the destination.

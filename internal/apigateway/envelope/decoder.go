@@ -382,16 +382,17 @@ func (d *Decoder) faultValue(reason Reason, events int) error {
 	if raw == nil {
 		return d.faultStored(reason)
 	}
-	return d.fault(Fault{Reason: reason, Offset: d.current, Data: raw, Events: events})
+	return d.fault(Fault{Reason: reason, Offset: d.current, Shift: d.current, Data: raw, Events: events})
 }
 
 // faultEvent reports an element of logEvents that is no log event, in an
 // envelope of its own so that it can be decoded again.
 func (d *Decoder) faultEvent(raw jsontext.Value) error {
 	d.piece = d.header.appendOpen(d.piece[:0])
+	shift := d.current - int64(len(d.piece))
 	d.piece = append(d.piece, raw...)
 	d.piece = append(d.piece, `]}`...)
-	return d.fault(Fault{Reason: ReasonInvalidEvent, Offset: d.current, Data: d.piece, Events: 1})
+	return d.fault(Fault{Reason: ReasonInvalidEvent, Offset: d.current, Shift: shift, Data: d.piece, Events: 1})
 }
 
 // faultStored reports the record as stored, from d.current on.

@@ -99,6 +99,12 @@ func (e *Event) AppendEnvelope(dst []byte) []byte {
 	return append(dst, `}]}`...)
 }
 
+// EnvelopeShift is what is added to an offset in the envelope that AppendEnvelope
+// appends for that in the record, see [Fault].
+func (e *Event) EnvelopeShift() int64 {
+	return e.Offset - int64(len(e.Header.appendOpen(nil)))
+}
+
 // appendOpen appends an envelope up to where its first log event begins.
 func (h *Header) appendOpen(dst []byte) []byte {
 	dst = append(dst, `{"messageType":"DATA_MESSAGE","owner":`...)

@@ -57,6 +57,9 @@ type Fault struct {
 	// Offset is where the part begins, in bytes of the inflated record or user
 	// record.
 	Offset int64
+	// Shift is added to an offset in Data for that in the record or user record. It is
+	// negative where Data has more around the part than the record had.
+	Shift int64
 	// Data is the part, in a form the decoder accepts as a record's data: a
 	// value of the record, a single log event in an envelope of its own, or
 	// the record as stored. It is valid only during the call.

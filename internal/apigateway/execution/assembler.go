@@ -28,13 +28,15 @@ type Source struct {
 	HasTime, Seconds bool
 	// Account and Region are those of the log event, empty if it does not tell.
 	Account, Region []byte
-	// ExtractedFields is a JSON object that came with the log event, if any.
-	ExtractedFields []byte
+	// ExtractedFields is a JSON object that came with the log event, if any, and
+	// OnlySystemFields tells that it has nothing else than account and region.
+	ExtractedFields  []byte
+	OnlySystemFields bool
 
 	// Record, UserRecord and Offset say where the log event stood, Arrival when that
 	// arrived, in milliseconds since 1970, or 0.
 	Record     string
-	UserRecord int
+	UserRecord string
 	Offset     int64
 	Arrival    int64
 }
@@ -96,12 +98,11 @@ type request struct {
 
 // heldLine is a line of a request. Its bytes are in the request's text.
 type heldLine struct {
-	stream, record                          string
+	stream, record, userRecord              string
 	millis, arrival, offset                 int64
 	id, message, account, region, extracted span
-	userRecord                              int32
 	repeats                                 int32 // how often the line came again
-	hasTime, seconds                        bool
+	hasTime, seconds, onlySystemFields      bool
 }
 
 // span is a part of a request's text.
@@ -286,8 +287,8 @@ func (r *request) add(source *Source, message []byte) {
 		millis: source.Millis, arrival: source.Arrival, offset: source.Offset,
 		id: r.keep(source.ID), message: r.keep(message),
 		account: r.keep(source.Account), region: r.keep(source.Region), extracted: r.keep(source.ExtractedFields),
-		userRecord: int32(source.UserRecord),
-		hasTime:    source.HasTime, seconds: source.Seconds,
+		userRecord: source.UserRecord,
+		hasTime:    source.HasTime, seconds: source.Seconds, onlySystemFields: source.OnlySystemFields,
 	})
 }
 

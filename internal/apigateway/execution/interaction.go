@@ -66,9 +66,10 @@ func (in *Interaction) Folded() int {
 func (in *Interaction) Source(i int) Source {
 	h, r := &in.lines[i], in.request
 	return Source{
-		Stream: h.stream, Record: h.record, UserRecord: int(h.userRecord), Offset: h.offset, Arrival: h.arrival,
+		Stream: h.stream, Record: h.record, UserRecord: h.userRecord, Offset: h.offset, Arrival: h.arrival,
 		Millis: h.millis, HasTime: h.hasTime, Seconds: h.seconds,
 		ID: r.bytes(h.id), Account: r.bytes(h.account), Region: r.bytes(h.region), ExtractedFields: r.bytes(h.extracted),
+		OnlySystemFields: h.onlySystemFields,
 	}
 }
 
