@@ -65,6 +65,6 @@ through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
 		SilenceErrors:      true,
 	}
 	root.PersistentFlags().String("config", "", "YAML file with settings")
-	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs))
+	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs), quarantineCommand(logs))
 	return root
 }

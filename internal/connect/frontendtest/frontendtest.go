@@ -81,8 +81,8 @@ func (s *Server) RefuseStarts(err error) {
 	s.refusal = err
 }
 
-// StartWorkflowExecution remembers the request, unless it asks for a workflow id that
-// nobody has used.
+// StartWorkflowExecution remembers the request. What it has started once runs for ever, so
+// an id that is used is refused unless the request is content with what runs.
 func (s *Server) StartWorkflowExecution(_ context.Context, in *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +92,7 @@ func (s *Server) StartWorkflowExecution(_ context.Context, in *workflowservice.S
 	used := slices.ContainsFunc(s.starts, func(earlier *workflowservice.StartWorkflowExecutionRequest) bool {
 		return earlier.GetWorkflowId() == in.GetWorkflowId()
 	})
-	if used && in.GetWorkflowIdReusePolicy() == enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE {
+	if used && in.GetWorkflowIdConflictPolicy() != enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING {
 		return nil, serviceerror.ToStatus(serviceerror.NewWorkflowExecutionAlreadyStarted("used: "+in.GetWorkflowId(), "", "")).Err()
 	}
 	s.starts = append(s.starts, in)
