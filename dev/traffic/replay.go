@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/log-event-pipeline/logpipe/internal/loginput"
 )
 
 // ReplayOptions configure [Replay]. The zero value of a field selects its default.
@@ -32,7 +34,7 @@ type ReplayOptions struct {
 }
 
 // Validate reports a log group or log stream that CloudWatch Logs would refuse.
-func (o ReplayOptions) Validate() error { return checkNames(o.LogGroup, o.LogStream) }
+func (o ReplayOptions) Validate() error { return loginput.CheckNames(o.LogGroup, o.LogStream) }
 
 // ReplayResult says what was read. What became of it is in the counts of the
 // [Writer].
@@ -54,7 +56,7 @@ const maxBuffered = 32 << 20
 // CloudWatch Logs subscription envelopes, or events of Lambda, Kinesis and Firehose
 // that wrap them, with gzip or without; what they are is told from their content.
 //
-// It ends at the first malformed input with an [*InputError], after it has written
+// It ends at the first malformed input with a [*loginput.Error], after it has written
 // what came before. Memory is bounded whatever the size of a file.
 func Replay(ctx context.Context, w *Writer, files []string, o ReplayOptions) (ReplayResult, error) {
 	o.LogGroup = cmp.Or(o.LogGroup, "/logpipe/input")
@@ -113,6 +115,7 @@ func (r *replay) file(ctx context.Context, path string) error {
 
 	var shift *int64
 	reader := &inputReader{
+		name: name,
 		unnamed: func(line int) {
 			r.options.Logger.Warn("an envelope lacks its log group or log stream; its events go to the default one", "file", name, "line", line)
 		},
@@ -131,15 +134,12 @@ func (r *replay) file(ctx context.Context, path string) error {
 			}
 			e.group = cmp.Or(e.group, r.options.LogGroup)
 			e.stream = cmp.Or(e.stream, defaultStream)
-			if err := r.add(ctx, name, e); err != nil {
-				return &outputError{err}
-			}
-			return nil
+			return r.add(ctx, name, e)
 		},
 	}
-	err := reader.read(name, src, 1)
+	blank, err := loginput.Read(name, src, reader)
 	r.result.Control += int64(reader.control)
-	r.result.Blank += int64(reader.blank)
+	r.result.Blank += int64(reader.blank + blank)
 	return err
 }
 

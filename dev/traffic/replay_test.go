@@ -19,6 +19,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/log-event-pipeline/logpipe/internal/loginput"
 )
 
 func gzipped(text string) string {
@@ -42,11 +44,12 @@ func base64ed(text string) string { return base64.StdEncoding.EncodeToString([]b
 // found reads an input and lists its events as "group|stream|millis|message".
 func found(src io.Reader) ([]string, *inputReader, error) {
 	var events []string
-	r := &inputReader{unnamed: func(int) {}, emit: func(e inputEvent) error {
+	r := &inputReader{name: "file", unnamed: func(int) {}, emit: func(e inputEvent) error {
 		events = append(events, fmt.Sprintf("%s|%s|%d|%s", e.group, e.stream, e.millis, e.message))
 		return nil
 	}}
-	err := r.read("file", src, 1)
+	blank, err := loginput.Read("file", src, r)
+	r.blank += blank
 	return events, r, err
 }
 
@@ -149,7 +152,7 @@ func TestInputCounts(t *testing.T) {
 func TestMalformedInput(t *testing.T) {
 	t.Parallel()
 	nested := base64ed("x")
-	for range maxLayers {
+	for range 3 {
 		nested = base64ed(`{"awslogs":{"data":"` + nested + `"}}`)
 	}
 	tests := []struct {
@@ -172,60 +175,20 @@ func TestMalformedInput(t *testing.T) {
 		{"binary", "\x00\x01", "file:1: a zero byte: this is neither text, JSON nor gzip (byte 0)", 0},
 		{"UTF-16", "\xff\xfea\x00", "file:1: UTF-16 text", 0},
 		{"too many layers", `{"awslogs":{"data":"` + nested + `"}}`, "wrapped in one another more than 3 times", 0},
-		{"element of an array", `[{"a":1},` + strings.Replace(envelopeB, "/b", "b b", 1) + "]", `element 1: log group "b b"`, 1},
+		{"element of an array", `[{"a":1},` + strings.Replace(envelopeB, "/b", "b b", 1) + "]", `file:1: log group "b b"`, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			got, _, err := found(strings.NewReader(test.input))
 			require.ErrorContains(t, err, test.want)
-			_, ok := errors.AsType[*InputError](err)
+			_, ok := errors.AsType[*loginput.Error](err)
 			require.True(t, ok)
 			if test.events >= 0 {
 				require.Len(t, got, test.events)
 			}
 		})
 	}
-}
-
-func TestInputMemoryIsBounded(t *testing.T) {
-	t.Parallel()
-	line := strings.Repeat("x", 200) + "\n"
-	src := io.LimitReader(repeating(line), 20_000*int64(len(line)))
-	r := &inputReader{unnamed: func(int) {}, emit: func(inputEvent) error { return nil }}
-	in := &input{inputReader: r, window: newWindow(src), name: "file"}
-	n := 0
-	for ; ; n++ {
-		more, err := in.record()
-		require.NoError(t, err)
-		if !more {
-			break
-		}
-	}
-	require.Equal(t, 20_000, n)
-	require.LessOrEqual(t, cap(in.buf), 4*readSize)
-
-	in = &input{inputReader: r, window: newWindow(repeating("x")), name: "file"}
-	in.limit = 1 << 20
-	_, err := in.record()
-	require.ErrorIs(t, err, errTooLong)
-
-	in = &input{inputReader: r, window: newWindow(io.MultiReader(strings.NewReader("text\n{\n"), repeating("1\n"))), name: "file"}
-	in.limit = 1 << 20
-	for range 100 {
-		_, err := in.record()
-		require.NoError(t, err, "a bracket that is never closed is text")
-	}
-}
-
-type repeating string
-
-func (r repeating) Read(p []byte) (int, error) {
-	n := 0
-	for n+len(r) <= len(p) {
-		n += copy(p[n:], r)
-	}
-	return n, nil
 }
 
 func writeFile(t *testing.T, name, text string) string {
@@ -311,7 +274,7 @@ func TestReplayFails(t *testing.T) {
 	denied.fault = func(string) error { return &types.AccessDeniedException{} }
 	_, err = Replay(t.Context(), testWriter(t, denied), []string{writeFile(t, "in", "a\n")}, ReplayOptions{Logger: discard})
 	require.ErrorContains(t, err, `create log group "/logpipe/input"`)
-	_, ok := errors.AsType[*InputError](err)
+	_, ok := errors.AsType[*loginput.Error](err)
 	require.False(t, ok, "the input is not to blame")
 }
 
@@ -382,7 +345,7 @@ func FuzzInput(f *testing.F) {
 			t.Fatalf("%q gives %q, %v at once and %q, %v by bytes", data, atOnce, err, byBytes, errBytes)
 		}
 		if err != nil {
-			if _, ok := errors.AsType[*InputError](err); !ok {
+			if _, ok := errors.AsType[*loginput.Error](err); !ok {
 				t.Fatalf("%q fails with %v, which does not say where", data, err)
 			}
 			return
@@ -414,7 +377,7 @@ func BenchmarkInput(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
 				r := &inputReader{unnamed: func(int) {}, emit: func(inputEvent) error { return nil }}
-				if err := r.read("file", strings.NewReader(text), 1); err != nil {
+				if _, err := loginput.Read("file", strings.NewReader(text), r); err != nil {
 					b.Fatal(err)
 				}
 			}

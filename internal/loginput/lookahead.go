@@ -1,4 +1,4 @@
-package traffic
+package loginput
 
 import (
 	"bytes"
@@ -7,12 +7,12 @@ import (
 	"io"
 )
 
-// maxValue is the longest line or JSON value held in memory, in bytes.
-const maxValue = 64 << 20
+// MaxValue is the longest line or JSON value that is held in memory, in bytes.
+const MaxValue = 64 << 20
 
-// window reads an input piece by piece and looks ahead as far as a decision needs.
+// lookahead reads an input piece by piece and looks ahead as far as a decision needs.
 // It holds one line or JSON value at a time.
-type window struct {
+type lookahead struct {
 	src    io.Reader
 	buf    []byte
 	start  int   // of what is not consumed, in buf
@@ -24,16 +24,16 @@ type window struct {
 
 var errTooLong = errors.New("a line or JSON value is too long to be held in memory")
 
-func newWindow(src io.Reader) *window {
-	return &window{src: src, line: 1, limit: maxValue}
+func newLookahead(src io.Reader) *lookahead {
+	return &lookahead{src: src, line: 1, limit: MaxValue}
 }
 
 // rest is what was read and is not consumed.
-func (w *window) rest() []byte { return w.buf[w.start:] }
+func (w *lookahead) rest() []byte { return w.buf[w.start:] }
 
 // at returns the byte n after the start, reading as far as needed. ok is false at the
 // end of the input.
-func (w *window) at(n int) (c byte, ok bool, err error) {
+func (w *lookahead) at(n int) (c byte, ok bool, err error) {
 	for w.start+n >= len(w.buf) {
 		if err := w.more(); err != nil {
 			if errors.Is(err, io.EOF) {
@@ -48,7 +48,7 @@ func (w *window) at(n int) (c byte, ok bool, err error) {
 const readSize = 64 << 10
 
 // more looks further ahead by one read.
-func (w *window) more() error {
+func (w *lookahead) more() error {
 	if w.err != nil {
 		return w.err
 	}
@@ -77,7 +77,7 @@ func (w *window) more() error {
 }
 
 // consume moves the start over n bytes that were looked at.
-func (w *window) consume(n int) {
+func (w *lookahead) consume(n int) {
 	w.line += bytes.Count(w.buf[w.start:w.start+n], []byte{'\n'})
 	w.offset += int64(n)
 	w.start += n
@@ -85,7 +85,7 @@ func (w *window) consume(n int) {
 
 // lineEnd returns the length of the line from n on, without its newline; ok is
 // false where the input ends before one.
-func (w *window) lineEnd(n int) (end int, ok bool, err error) {
+func (w *lookahead) lineEnd(n int) (end int, ok bool, err error) {
 	for {
 		if _, more, err := w.at(n); err != nil || !more {
 			return n, false, err
@@ -116,7 +116,7 @@ const (
 
 // scan goes on to the end of the value or the next newline. It looks at brackets and
 // strings only: whether the value is JSON is for its caller to check.
-func (w *window) scan(s *valueScan) (scanEnd, error) {
+func (w *lookahead) scan(s *valueScan) (scanEnd, error) {
 	for {
 		if _, ok, err := w.at(s.n); err != nil || !ok {
 			return valueAtEnd, err
