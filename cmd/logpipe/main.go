@@ -1,7 +1,8 @@
 // Command logpipe takes API Gateway logs from a Kinesis data stream to an
 // analytics API. Its processes are subcommands: starter reads the stream and cuts
 // it into windows, worker formats and delivers them. recover brings a pipeline back
-// that Temporal has lost.
+// that Temporal has lost, format shows what becomes of log data, and quarantine looks
+// after what could not be formatted.
 package main
 
 import (
@@ -39,8 +40,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	// One fault a line, each under the program's name, as compilers do.
-	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
-		fmt.Fprintln(stderr, errorLinePre+line)
+	if !errors.Is(err, errReported) {
+		for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
+			fmt.Fprintln(stderr, errorLinePre+line)
+		}
 	}
 	if _, failed := errors.AsType[*processError](err); failed {
 		return exitFailed
@@ -65,6 +68,6 @@ through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
 		SilenceErrors:      true,
 	}
 	root.PersistentFlags().String("config", "", "YAML file with settings")
-	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs), quarantineCommand(logs))
+	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs), formatCommand(), quarantineCommand(logs))
 	return root
 }

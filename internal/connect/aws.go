@@ -26,6 +26,16 @@ func AWS(ctx context.Context) (aws.Config, error) {
 	return cfg, nil
 }
 
+// Region is the region that the AWS SDK's own variables and files name, empty where they
+// name none.
+func Region(ctx context.Context) string {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return ""
+	}
+	return cfg.Region
+}
+
 // cause is the error behind the SDK's wrappers of an operation and its retries.
 func cause(err error) error {
 	var op *smithy.OperationError

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The staged form of a window. It begins with fileMagic; then each record
+// The staged form of a window. It begins with FileMagic; then each record
 //
 //	uvarint   length of the sequence number, then its decimal digits
 //	varint    arrival, milliseconds since 1970
@@ -21,7 +21,9 @@ import (
 // records as a uvarint, and the CRC-32C of everything before it, little endian.
 // The trailer tells a complete object from one that was cut short. The same
 // records always give the same bytes.
-const fileMagic = "logpipe-window-1\n"
+
+// FileMagic begins a staged window.
+const FileMagic = "logpipe-window-1\n"
 
 // MaxRecordBytes is the largest payload of one record that Kinesis allows.
 const MaxRecordBytes = 10 << 20
@@ -35,7 +37,7 @@ var ErrCorrupt = errors.New("staged window is damaged")
 // Append appends the staged form of the records to buf.
 func Append(buf []byte, records []Record) []byte {
 	start := len(buf)
-	buf = append(buf, fileMagic...)
+	buf = append(buf, FileMagic...)
 	for _, r := range records {
 		buf = binary.AppendUvarint(buf, uint64(len(r.SequenceNumber)))
 		buf = append(buf, r.SequenceNumber...)
@@ -113,12 +115,12 @@ func (f *fileReader) full(n uint64, limit int, what string) ([]byte, error) {
 }
 
 func (f *fileReader) magic() error {
-	got, err := f.full(uint64(len(fileMagic)), len(fileMagic), "header")
+	got, err := f.full(uint64(len(FileMagic)), len(FileMagic), "header")
 	if err != nil {
 		return err
 	}
-	if string(got) != fileMagic {
-		return fmt.Errorf("%w: header %q instead of %q", ErrCorrupt, got, fileMagic)
+	if string(got) != FileMagic {
+		return fmt.Errorf("%w: header %q instead of %q", ErrCorrupt, got, FileMagic)
 	}
 	return nil
 }
