@@ -51,6 +51,7 @@ func (k *keeper) Batch(_ context.Context, b Batch) error {
 		k.tb.Errorf("batch %d has %d events and says %d", b.Index, len(events), b.Events)
 	}
 	for _, event := range events {
+		checkSchema(k.tb, event)
 		k.events = append(k.events, jsontext.Value(event))
 	}
 	k.batches = append(k.batches, string(b.Body))
