@@ -120,7 +120,11 @@ type Batch struct {
 	StageKey       string `json:"stageKey"`
 	IdempotencyKey string `json:"idempotencyKey"`
 	Events         int    `json:"events"`
-	Bytes          int    `json:"bytes"`
+	Bytes          int    `json:"bytes"` // as staged and sent
+	// ContentType and ContentEncoding are the headers of the request. Empty, they are
+	// application/json and none.
+	ContentType     string `json:"contentType,omitempty"`
+	ContentEncoding string `json:"contentEncoding,omitempty"`
 }
 
 // Quarantined is a piece of a window that could not become an event.
@@ -147,9 +151,32 @@ type DeliverBatchResult struct {
 	HTTPStatus int `json:"httpStatus"`
 	// Attempts of this activity, the last one included.
 	Attempts int `json:"attempts"`
+	// Remainder has the events that the destination could not take now though it took
+	// others. It is to be delivered in their place.
+	Remainder *Batch `json:"remainder,omitempty"`
+	// Refused has the events that the destination refused though it took others.
+	Refused *RefusedPart `json:"refused,omitempty"`
 }
 
-// Refusal is the detail of an ErrorTokenRefused or ErrorDestinationRefused.
+// RefusedPart is a part of a batch that the destination will never accept.
+type RefusedPart struct {
+	Batch   Batch   `json:"batch"`
+	Refusal Refusal `json:"refusal"`
+}
+
+// SplitBatchInput is a batch that is too large for the destination.
+type SplitBatchInput struct {
+	Batch Batch `json:"batch"`
+}
+
+// SplitBatchResult has the parts of a batch in their order. The same batch always has
+// the same parts. A batch of one event has itself.
+type SplitBatchResult struct {
+	Batches []Batch `json:"batches"`
+}
+
+// Refusal is the detail of an ErrorTokenRefused, ErrorBatchTooLarge or
+// ErrorDestinationRefused.
 type Refusal struct {
 	// HTTPStatus is 0 where no request was made because the token had expired.
 	HTTPStatus int `json:"httpStatus"`
@@ -158,6 +185,9 @@ type Refusal struct {
 	// TokenVersion is what was refused; it can be newer than the version that the
 	// activity was given.
 	TokenVersion int64 `json:"tokenVersion,omitempty"`
+	// Excerpt of the answer, sanitised and capped; empty where there was none, or where
+	// it could quote what was sent.
+	Excerpt string `json:"excerpt,omitempty"`
 }
 
 // ClearStageInput lists what a finished window no longer needs.

@@ -18,6 +18,7 @@ const (
 	AcquireTokenName = "AcquireToken"
 	RefreshTokenName = "RefreshToken"
 	DeliverBatchName = "DeliverBatch"
+	SplitBatchName   = "SplitBatch"
 	ClearStageName   = "ClearStage"
 	StartReadersName = "StartReaders"
 	SweepStageName   = "SweepStage"
@@ -46,6 +47,8 @@ const (
 	ErrorTokenRefused = "TokenRefused"
 	// ErrorDestinationRefused: the destination will never accept this batch.
 	ErrorDestinationRefused = "DestinationRefused"
+	// ErrorBatchTooLarge: the destination answered 413. SplitBatch makes smaller ones.
+	ErrorBatchTooLarge = "BatchTooLarge"
 	// ErrorDestinationUnavailable: the destination could not take the batch now.
 	ErrorDestinationUnavailable = "DestinationUnavailable"
 	// ErrorStageObject: a staged object is missing or damaged.
