@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,7 +33,7 @@ func spawn(t *testing.T, stdin string, env []string, args ...string) (status int
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), self, args...)
-	cmd.Env = append(env, asMain+"=1", "HOME="+t.TempDir())
+	cmd.Env = slices.Concat(env, []string{asMain + "=1", "HOME=" + t.TempDir()})
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/jsonscan"
 	"github.com/log-event-pipeline/logpipe/internal/apigateway/template"
 )
 
@@ -36,7 +37,7 @@ type attribute struct {
 // accessLog holds the values of an access log, whatever its form. It is reused
 // from message to message.
 type accessLog struct {
-	json     jsonScanner
+	json     jsonscan.Scanner
 	clean    bool   // the message's strings can be copied as they are
 	path     []byte // of the member being read
 	members  int
@@ -95,7 +96,7 @@ func (a *accessLog) release() {
 			*buf = nil
 		}
 	}
-	a.json.text = nil
+	a.json = jsonscan.Scanner{}
 	clear(a.values)
 }
 

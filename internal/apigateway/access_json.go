@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/jsonscan"
 )
 
 // errNotAccessLog ends the reading of an object that cannot be an access log.
@@ -25,7 +27,7 @@ func (a *accessLog) readJSON(text []byte, clean bool) (bool, error) {
 // its members. An object that is no JSON for unquoted dashes only is repaired.
 func (a *accessLog) readMembers(t *accessTemplate, text []byte, clean bool) error {
 	err := a.readObjectText(t, text, clean)
-	if !errors.Is(err, errSyntax) {
+	if !errors.Is(err, jsonscan.ErrSyntax) {
 		return err
 	}
 	var repaired bool
@@ -41,27 +43,27 @@ func (a *accessLog) readMembers(t *accessTemplate, text []byte, clean bool) erro
 func (a *accessLog) readObjectText(t *accessTemplate, text []byte, clean bool) error {
 	a.begin(clean)
 	a.template = t
-	a.json = jsonScanner{text: text}
+	a.json = jsonscan.New(text)
 	if err := a.readObject(1); err != nil {
 		return err
 	}
-	if a.json.peek(); a.json.pos < len(text) {
-		return errSyntax // more than one value
+	if !a.json.AtEnd() {
+		return jsonscan.ErrSyntax // more than one value
 	}
 	return nil
 }
 
 // readObject reads an object whose path is a.path.
 func (a *accessLog) readObject(depth int) error {
-	if !a.json.take('{') {
-		return errSyntax
+	if !a.json.Take('{') {
+		return jsonscan.ErrSyntax
 	}
-	if a.json.take('}') {
+	if a.json.Take('}') {
 		return nil
 	}
 	base := len(a.path)
 	for {
-		name, err := a.json.name()
+		name, err := a.json.Name()
 		if err != nil {
 			return err
 		}
@@ -73,11 +75,11 @@ func (a *accessLog) readObject(depth int) error {
 			return err
 		}
 		a.path = a.path[:base]
-		if a.json.take('}') {
+		if a.json.Take('}') {
 			return nil
 		}
-		if !a.json.take(',') {
-			return errSyntax
+		if !a.json.Take(',') {
+			return jsonscan.ErrSyntax
 		}
 	}
 }
@@ -86,7 +88,7 @@ func (a *accessLog) readMember(depth int) error {
 	if a.members++; a.members > maxMembers {
 		return errNotAccessLog
 	}
-	if a.json.peek() == '{' && depth < maxDepth {
+	if a.json.Peek() == '{' && depth < maxDepth {
 		before := a.members
 		if err := a.readObject(depth + 1); err != nil {
 			return err
@@ -96,7 +98,7 @@ func (a *accessLog) readMember(depth int) error {
 		}
 		return nil
 	}
-	value, err := a.json.value()
+	value, err := a.json.Value()
 	if err != nil {
 		return err
 	}

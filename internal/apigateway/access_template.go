@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/jsonscan"
 	"github.com/log-event-pipeline/logpipe/internal/apigateway/template"
 )
 
@@ -150,8 +151,8 @@ func jsonValue(t *accessTemplate, i int, text []byte, span template.Span) jsonte
 	if span.Start < 0 || span.End > len(text) {
 		return nil
 	}
-	scanner := jsonScanner{text: text[span.Start:span.End]}
-	if raw, err := scanner.value(); err == nil && scanner.peek() == 0 && raw.Kind() == jsontext.KindString {
+	scanner := jsonscan.New(text[span.Start:span.End])
+	if raw, err := scanner.Value(); err == nil && scanner.AtEnd() && raw.Kind() == jsontext.KindString {
 		return raw
 	}
 	return nil

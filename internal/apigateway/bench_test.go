@@ -253,6 +253,7 @@ type formatCase struct {
 }
 
 func (c formatCase) run(b *testing.B, kind Kind) {
+	b.Helper()
 	formatter, err := New(c.options)
 	if err != nil {
 		b.Fatal(err)

@@ -80,7 +80,8 @@ func (l *lines) emit(m loginput.Message) error {
 	if m.LogStream != "" {
 		stream = m.LogStream
 	}
-	b := append(l.buf[:0], `{"messageType":"DATA_MESSAGE","owner":"","logGroup":`...)
+	b := l.buf[:0]
+	b = append(b, `{"messageType":"DATA_MESSAGE","owner":"","logGroup":`...)
 	b = appendQuoted(b, in.LogGroup)
 	b = append(b, `,"logStream":`...)
 	b = appendQuoted(b, stream)
@@ -95,8 +96,8 @@ func (l *lines) emit(m loginput.Message) error {
 		record.Arrival = in.Time
 	}
 	b = appendQuoted(append(b, `"message":`...), text)
-	l.buf = append(b, `}]}`...)
-	record.Data = l.buf
+	b = append(b, `}]}`...)
+	l.buf, record.Data = b, b
 	return l.source.emit(record, m.Line, m.Offset)
 }
 

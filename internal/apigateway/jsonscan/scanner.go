@@ -1,4 +1,7 @@
-package apigateway
+// Package jsonscan finds the values in a JSON text without copying any. Access logs
+// are most of what the pipeline formats, which is why they do not go through a decoder;
+// docs/performance.md compares it with the libraries there are.
+package jsonscan
 
 import (
 	"errors"
@@ -6,23 +9,25 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxScanDepth is how deep JSON may be nested that is looked into at all. The
-// limit keeps the scanner's stack small.
-const maxScanDepth = 1000
+// MaxDepth is how deep JSON may be nested that is looked into at all. The limit keeps
+// the stack small.
+const MaxDepth = 1000
 
-var errSyntax = errors.New("invalid JSON")
+// ErrSyntax tells that the text is no JSON.
+var ErrSyntax = errors.New("invalid JSON")
 
-// jsonScanner finds the values in a JSON text without copying any. It is strict
-// about grammar and, unlike a decoder, indifferent to names that occur twice and
-// to what is no UTF-8. Access logs are most of what the pipeline formats, which
-// is why they do not go through a decoder.
-type jsonScanner struct {
+// Scanner goes through a JSON text. It is strict about grammar and, unlike a decoder,
+// indifferent to names that occur twice and to what is no UTF-8.
+type Scanner struct {
 	text []byte
 	pos  int
 }
 
-// peek skips white space and returns the byte after it, or 0 at the end.
-func (s *jsonScanner) peek() byte {
+// New returns a scanner at the beginning of a text, to which its results refer.
+func New(text []byte) Scanner { return Scanner{text: text} }
+
+// Peek skips white space and returns the byte after it, or 0 at the end.
+func (s *Scanner) Peek() byte {
 	for ; s.pos < len(s.text); s.pos++ {
 		switch c := s.text[s.pos]; c {
 		case ' ', '\t', '\r', '\n':
@@ -33,32 +38,38 @@ func (s *jsonScanner) peek() byte {
 	return 0
 }
 
-// take skips white space and a byte, and tells whether that was there.
-func (s *jsonScanner) take(c byte) bool {
-	if s.peek() != c {
+// AtEnd skips white space and tells whether there is nothing behind it.
+func (s *Scanner) AtEnd() bool {
+	s.Peek()
+	return s.pos == len(s.text)
+}
+
+// Take skips white space and a byte, and tells whether that was there.
+func (s *Scanner) Take(c byte) bool {
+	if s.Peek() != c {
 		return false
 	}
 	s.pos++
 	return true
 }
 
-// name reads a member's name and the colon behind it.
-func (s *jsonScanner) name() (jsontext.Value, error) {
-	s.peek()
+// Name reads a member's name and the colon behind it.
+func (s *Scanner) Name() (jsontext.Value, error) {
+	s.Peek()
 	start := s.pos
 	if err := s.skipString(); err != nil {
 		return nil, err
 	}
 	name := s.text[start:s.pos]
-	if !s.take(':') {
-		return nil, errSyntax
+	if !s.Take(':') {
+		return nil, ErrSyntax
 	}
 	return name, nil
 }
 
-// value reads a value.
-func (s *jsonScanner) value() (jsontext.Value, error) {
-	s.peek()
+// Value reads a value.
+func (s *Scanner) Value() (jsontext.Value, error) {
+	s.Peek()
 	start := s.pos
 	if err := s.skip(0); err != nil {
 		return nil, err
@@ -67,13 +78,13 @@ func (s *jsonScanner) value() (jsontext.Value, error) {
 }
 
 // skip skips a value.
-func (s *jsonScanner) skip(depth int) error {
-	switch c := s.peek(); c {
+func (s *Scanner) skip(depth int) error {
+	switch c := s.Peek(); c {
 	case '"':
 		return s.skipString()
 	case '{', '[':
-		if depth == maxScanDepth {
-			return errSyntax
+		if depth == MaxDepth {
+			return ErrSyntax
 		}
 		return s.skipNested(depth, c)
 	case 't':
@@ -87,42 +98,42 @@ func (s *jsonScanner) skip(depth int) error {
 }
 
 // skipNested skips an object or an array.
-func (s *jsonScanner) skipNested(depth int, open byte) error {
+func (s *Scanner) skipNested(depth int, open byte) error {
 	end := open + 2 // both in ASCII
 	s.pos++
-	if s.take(end) {
+	if s.Take(end) {
 		return nil
 	}
 	for {
 		if open == '{' {
-			if _, err := s.name(); err != nil {
+			if _, err := s.Name(); err != nil {
 				return err
 			}
 		}
 		if err := s.skip(depth + 1); err != nil {
 			return err
 		}
-		if s.take(end) {
+		if s.Take(end) {
 			return nil
 		}
-		if !s.take(',') {
-			return errSyntax
+		if !s.Take(',') {
+			return ErrSyntax
 		}
 	}
 }
 
-func (s *jsonScanner) skipLiteral(literal string) error {
+func (s *Scanner) skipLiteral(literal string) error {
 	if len(s.text)-s.pos < len(literal) || string(s.text[s.pos:s.pos+len(literal)]) != literal {
-		return errSyntax
+		return ErrSyntax
 	}
 	s.pos += len(literal)
 	return nil
 }
 
-func (s *jsonScanner) skipString() error {
+func (s *Scanner) skipString() error {
 	text := s.text
 	if s.pos >= len(text) || text[s.pos] != '"' {
-		return errSyntax
+		return ErrSyntax
 	}
 	for i := s.pos + 1; i < len(text); i++ {
 		switch c := text[i]; {
@@ -130,47 +141,47 @@ func (s *jsonScanner) skipString() error {
 			s.pos = i + 1
 			return nil
 		case c < ' ':
-			return errSyntax
+			return ErrSyntax
 		case c != '\\':
 		case i+1 == len(text):
-			return errSyntax
+			return ErrSyntax
 		default:
 			i++
 			switch text[i] {
 			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 			case 'u':
 				if len(text)-i <= 4 || !isHex(text[i+1:i+5]) {
-					return errSyntax
+					return ErrSyntax
 				}
 				i += 4
 			default:
-				return errSyntax
+				return ErrSyntax
 			}
 		}
 	}
-	return errSyntax
+	return ErrSyntax
 }
 
-func (s *jsonScanner) skipNumber() error {
+func (s *Scanner) skipNumber() error {
 	s.skipByte('-')
 	if !s.skipByte('0') && s.skipDigits() == 0 {
-		return errSyntax
+		return ErrSyntax
 	}
 	if s.skipByte('.') && s.skipDigits() == 0 {
-		return errSyntax
+		return ErrSyntax
 	}
 	if s.skipByte('e') || s.skipByte('E') {
 		if !s.skipByte('+') {
 			s.skipByte('-')
 		}
 		if s.skipDigits() == 0 {
-			return errSyntax
+			return ErrSyntax
 		}
 	}
 	return nil
 }
 
-func (s *jsonScanner) skipByte(c byte) bool {
+func (s *Scanner) skipByte(c byte) bool {
 	if s.pos < len(s.text) && s.text[s.pos] == c {
 		s.pos++
 		return true
@@ -178,7 +189,7 @@ func (s *jsonScanner) skipByte(c byte) bool {
 	return false
 }
 
-func (s *jsonScanner) skipDigits() int {
+func (s *Scanner) skipDigits() int {
 	start := s.pos
 	for s.pos < len(s.text) && '0' <= s.text[s.pos] && s.text[s.pos] <= '9' {
 		s.pos++
@@ -194,3 +205,5 @@ func isHex(text []byte) bool {
 	}
 	return true
 }
+
+func isHexDigit(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
