@@ -221,6 +221,7 @@ func (d *Decoder) decodeEnvelope() error {
 		held       []heldEvents
 		heldCount  int
 		notAnArray bool
+		handedOn   bool // some log events were: from then on nothing takes them back
 		controlled int
 	)
 	if _, err := dec.ReadToken(); err != nil {
@@ -234,10 +235,12 @@ func (d *Decoder) decodeEnvelope() error {
 		field := headerField(name)
 		kind := dec.PeekKind()
 		switch {
-		case field == fieldNone || field == fieldLogEvents && kind == jsontext.KindNull:
+		case field == fieldNone || field == fieldLogEvents && kind == jsontext.KindNull || handedOn && field != fieldLogEvents:
 			err = dec.SkipValue()
 		case field != fieldLogEvents:
 			err = d.header.read(field, dec)
+		case kind != jsontext.KindBeginArray && handedOn:
+			err = d.faultLogEvents(dec)
 		case kind != jsontext.KindBeginArray:
 			notAnArray = true
 			err = dec.SkipValue()
@@ -245,7 +248,8 @@ func (d *Decoder) decodeEnvelope() error {
 			var n int
 			n, err = skipElements(dec)
 			controlled += n
-		case d.header.isComplete():
+		case d.header.isComplete() && !notAnArray:
+			handedOn = true
 			d.src.stopRecording()
 			err = d.decodeEvents(dec, 0)
 		default:
@@ -376,13 +380,25 @@ func (d *Decoder) decodeEvent(dec *jsontext.Decoder) error {
 	return d.abortOn(d.handler.HandleEvent(ev))
 }
 
-// faultValue reports the value just read, which began at d.current.
+// faultValue reports the value just read, which began at d.current. It has to be
+// recorded: nothing of it was handed on.
 func (d *Decoder) faultValue(reason Reason, events int) error {
 	raw := d.src.recorded(d.current, d.values.InputOffset())
-	if raw == nil {
-		return d.faultStored(reason)
-	}
 	return d.fault(Fault{Reason: reason, Offset: d.current, Shift: d.current, Data: raw, Events: events})
+}
+
+// faultLogEvents reports further log events of an envelope that are no array, in an
+// envelope of their own.
+func (d *Decoder) faultLogEvents(dec *jsontext.Decoder) error {
+	at, _ := nextValue(dec)
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	d.piece = d.header.appendOpen(d.piece[:0])
+	d.piece = append(d.piece[:len(d.piece)-len("[")], raw...)
+	d.piece = append(d.piece, '}')
+	return d.fault(Fault{Reason: ReasonInvalidLogEvents, Offset: at, Shift: at, Data: d.piece})
 }
 
 // faultEvent reports an element of logEvents that is no log event, in an
