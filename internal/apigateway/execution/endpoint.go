@@ -57,7 +57,7 @@ func (in *Interaction) writeEndpoint(w *memberWriter, part phase, keys *endpoint
 	if line := lines[KindIntegrationReceived]; line != nil {
 		w.number(keys.latency, line.LatencyMillis)
 	}
-	w.plain(keys.requestID, in.endpointRequestID(part))
+	w.text(keys.requestID, in.endpointRequestID(part))
 	if failure != nil {
 		w.text(keys.failure, failure.Value)
 		in.markPartial(w, keys.failure, failure)
@@ -102,5 +102,8 @@ func proxyStatus(body []byte) int {
 	return int(n)
 }
 
-// isLambda tells that an address is that of a Lambda function.
-func isLambda(uri []byte) bool { return bytes.Contains(uri, []byte("/functions/arn:")) }
+// isLambda tells that an address is that of a Lambda function. The path of any other can
+// hold what a client wants, its host cannot.
+func isLambda(uri []byte) bool {
+	return bytes.HasPrefix(uri, []byte("https://lambda")) && bytes.Contains(uri, []byte("/functions/arn:"))
+}

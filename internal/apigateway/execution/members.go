@@ -161,7 +161,8 @@ func (in *Interaction) writeRequest(w *memberWriter) {
 	notRequired, throttled := in.line(KindAPIKeyNotRequired), in.line(KindThrottled)
 	body := in.line(KindIntegrationRequestBody)
 	w.proxy.read(nil)
-	if body != nil {
+	// Any other endpoint may get the client's own body, which can be made to look alike.
+	if uri := in.line(KindIntegrationURI); body != nil && (uri == nil || isLambda(uri.Value)) {
 		w.proxy.read(body.Value)
 	}
 	switch line := in.line(KindHTTPMethod); {

@@ -2,6 +2,7 @@ package execution
 
 import (
 	"bytes"
+	"errors"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -93,12 +94,30 @@ func (p *proxyEvent) readHeaders(headers *Map) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if err := p.readHeader(headers, p.keep(name)); err != nil {
+		text := p.keep(name)
+		if !isHeaderName(text) {
+			return false, errNoHeader
+		}
+		if err := p.readHeader(headers, text); err != nil {
 			return false, err
 		}
 	}
 	_, err := p.dec.ReadToken()
 	return err == nil, err
+}
+
+// errNoHeader ends the reading of what only looks like the event of a proxy integration,
+// as a client's own body can.
+var errNoHeader = errors.New("not the name of a header")
+
+// isHeaderName tells whether a text can be the name of a header.
+func isHeaderName(text []byte) bool {
+	for _, c := range text {
+		if !headerName[c] {
+			return false
+		}
+	}
+	return len(text) > 0
 }
 
 // readHeader reads the value of a header or an array of its values.
