@@ -25,6 +25,8 @@ type Map struct {
 type Entry struct {
 	Name   []byte
 	Values [][]byte
+
+	written []byte // the name as it was first written
 }
 
 // MapKind says what a map holds.
@@ -122,6 +124,7 @@ func cutName(text []byte, at int, kind MapKind) (name []byte, end int, ok bool) 
 
 // add adds a value under a name.
 func (m *Map) add(name, value []byte, kind MapKind) {
+	written := name
 	if kind == HeaderMap {
 		start := len(m.names)
 		for _, c := range name {
@@ -138,7 +141,7 @@ func (m *Map) add(name, value []byte, kind MapKind) {
 	}
 	m.Entries = slices.Grow(m.Entries, 1)[:len(m.Entries)+1]
 	e := &m.Entries[len(m.Entries)-1] // keeps the memory of its values
-	e.Name = name
+	e.Name, e.written = name, written
 	e.Values = append(e.Values[:0], value)
 	if len(m.index) > 0 {
 		m.index[string(name)] = len(m.Entries) - 1

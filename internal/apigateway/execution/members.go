@@ -146,14 +146,14 @@ func (in *Interaction) writeIdentity(w *memberWriter) {
 	case len(in.requestID) > 0:
 		w.constant("aws.apigateway.api_type", "REST")
 	}
-	w.plain("aws.request_id", in.requestID)
+	w.text("aws.request_id", in.requestID)
 	if line := in.line(KindExtendedRequestID); line != nil {
-		w.plain("aws.apigateway.extended_request_id", line.Value)
+		w.text("aws.apigateway.extended_request_id", line.Value)
 	}
-	w.plain("aws.apigateway.api_id", []byte(in.group.API))
-	w.plain("aws.apigateway.stage", []byte(in.group.Stage))
+	w.text("aws.apigateway.api_id", []byte(in.group.API))
+	w.text("aws.apigateway.stage", []byte(in.group.Stage))
 	if line := in.line(KindThrottled); line != nil {
-		w.plain("aws.apigateway.resource_id", line.Resource)
+		w.text("aws.apigateway.resource_id", line.Resource)
 	}
 }
 
@@ -167,21 +167,21 @@ func (in *Interaction) writeRequest(w *memberWriter) {
 	}
 	switch line := in.line(KindHTTPMethod); {
 	case line != nil:
-		w.plain("http.request.method", line.Method)
+		w.text("http.request.method", line.Method)
 		w.text("url.path", line.Path)
 		in.markPartial(w, "url.path", line)
 	case notRequired != nil:
-		w.plain("http.request.method", notRequired.Method)
+		w.text("http.request.method", notRequired.Method)
 	case throttled != nil:
-		w.plain("http.request.method", throttled.Method)
+		w.text("http.request.method", throttled.Method)
 	}
 	switch {
 	case len(w.proxy.resource) > 0:
-		w.plain("http.route", w.proxy.resource)
+		w.text("http.route", w.proxy.resource)
 	case notRequired != nil:
-		w.plain("http.route", notRequired.Path)
+		w.text("http.route", notRequired.Path)
 	case in.has(KindWebSocketRoute):
-		w.plain("http.route", in.line(KindWebSocketRoute).Value)
+		w.text("http.route", in.line(KindWebSocketRoute).Value)
 	}
 
 	if line := in.line(KindRequestHeaders); line != nil && !isNoMap(line.Value) {
@@ -214,13 +214,13 @@ func (in *Interaction) writeRequestHeaders(w *memberWriter, headers *Map) {
 		}
 		return nil
 	}
-	w.plain("url.scheme", whole("x-forwarded-proto"))
-	w.plain("server.address", whole("host"))
+	w.text("url.scheme", whole("x-forwarded-proto"))
+	w.text("server.address", whole("host"))
 	if !in.has(KindWebSocketConnect) {
 		// A client can send the header with any address before API Gateway adds its own.
 		client, _, _ := bytes.Cut(whole("x-forwarded-for"), []byte{','})
 		if client = trimSpace(client); len(client) > 0 {
-			w.plain("client.address", client)
+			w.text("client.address", client)
 			w.constant("aws.apigateway.client_address.source", "x-forwarded-for")
 		}
 		w.text("user_agent.original", whole("user-agent"))
@@ -259,7 +259,7 @@ func (in *Interaction) writeError(w *memberWriter) {
 	failed := in.line(KindFailed)
 	switch {
 	case in.has(KindGatewayResponse):
-		w.plain("error.type", in.line(KindGatewayResponse).Value)
+		w.text("error.type", in.line(KindGatewayResponse).Value)
 	case in.has(KindThrottled):
 		w.constant("error.type", "throttled")
 	case in.has(KindUnauthorized):
@@ -269,7 +269,7 @@ func (in *Interaction) writeError(w *memberWriter) {
 	case in.has(KindLambdaInvokeError):
 		w.constant("error.type", "lambda_invocation_error")
 	case failed != nil && len(failed.Reason) > 0:
-		w.plain("error.type", bytes.ReplaceAll(failed.Reason, []byte{' '}, []byte{'_'}))
+		w.text("error.type", bytes.ReplaceAll(failed.Reason, []byte{' '}, []byte{'_'}))
 	case failed != nil:
 		w.constant("error.type", "execution_failed")
 	case in.has(KindRequestValidation):
@@ -328,7 +328,7 @@ func (in *Interaction) writeUsagePlan(w *memberWriter) {
 		w.named("aws.apigateway.usage_plan.api_key", "x-api-key", key)
 	}
 	if line := in.line(KindAPIKeyID); line != nil {
-		w.plain("aws.apigateway.identity.api_key_id", line.Value)
+		w.text("aws.apigateway.identity.api_key_id", line.Value)
 	}
 }
 
@@ -347,7 +347,7 @@ func (in *Interaction) apiKey() []byte {
 
 func (in *Interaction) writeAuthorizer(w *memberWriter) {
 	if line := in.line(KindAuthorizerStart); line != nil {
-		w.plain("aws.apigateway.authorizer.id", line.Value)
+		w.text("aws.apigateway.authorizer.id", line.Value)
 	}
 	if line := in.line(KindAuthorizerIdentity); line != nil {
 		w.named("aws.apigateway.authorizer.identity", "authorization", line.Value)
@@ -369,17 +369,17 @@ func (in *Interaction) writeIntegration(w *memberWriter) {
 
 func (in *Interaction) writeWebSocket(w *memberWriter) {
 	if line := in.line(KindWebSocketConnect); line != nil {
-		w.plain("client.address", line.Address)
-		w.plain("network.peer.address", line.Address)
+		w.text("client.address", line.Address)
+		w.text("network.peer.address", line.Address)
 		w.text("user_agent.original", line.UserAgent)
 		w.constant("aws.apigateway.websocket.event_type", "CONNECT")
 	}
 	if line := in.line(KindWebSocketRoute); line != nil {
-		w.plain("aws.apigateway.route_key", line.Value)
+		w.text("aws.apigateway.route_key", line.Value)
 	}
 	if line := in.line(KindWebSocketMessage); line != nil {
-		w.plain("aws.apigateway.websocket.connection_id", line.Value)
-		w.plain("session.id", line.Value)
+		w.text("aws.apigateway.websocket.connection_id", line.Value)
+		w.text("session.id", line.Value)
 		if !in.has(KindWebSocketConnect) {
 			w.constant("aws.apigateway.websocket.event_type", "MESSAGE")
 		}

@@ -41,7 +41,7 @@ func (w *memberWriter) release() {
 	for _, m := range []*Map{&w.headers, &w.proxy.last, &w.proxy.all} {
 		entries := m.Entries[:cap(m.Entries)]
 		for i := range entries {
-			entries[i].Name = nil
+			entries[i].Name, entries[i].written = nil, nil
 			clear(entries[i].Values[:cap(entries[i].Values)])
 		}
 		if cap(m.Entries) > 1024 {
@@ -60,21 +60,14 @@ func (w *memberWriter) key(key string) {
 	w.dst = append(append(append(w.dst, `,"`...), key...), `":`...)
 }
 
-// plain writes a text in which there can be nothing to redact.
-func (w *memberWriter) plain(key string, value []byte) {
-	if len(value) > 0 {
-		w.key(key)
-		w.quote(value)
-	}
-}
-
 // constant writes a text of the package's own.
 func (w *memberWriter) constant(key, value string) {
 	w.key(key)
 	w.dst = append(append(append(w.dst, '"'), value...), '"')
 }
 
-// text writes a text after redaction.
+// text writes a text after redaction. There is none that needs it not: clients send
+// what becomes an address or a request id, and nobody can tell what else.
 func (w *memberWriter) text(key string, value []byte) {
 	if len(value) > 0 {
 		w.key(key)
@@ -204,15 +197,21 @@ func (w *memberWriter) entries(prefix string, m *Map, kind MapKind) {
 }
 
 // name is the name of an entry. One that is a secret itself gives way to where it
-// stands: as placeholders, two could be the same.
+// stands: as placeholders, two could be the same. Some secrets are known by capitals,
+// so it is looked at as it was written.
 func (w *memberWriter) name(m *Map, i int) []byte {
+	const instead = "redacted-"
 	var n int
-	if w.clear, n = w.shown.Redactor.RedactText(w.clear[:0], m.Entries[i].Name); n == 0 {
+	if w.clear, n = w.shown.Redactor.RedactText(w.clear[:0], m.Entries[i].written); n == 0 {
 		return m.Entries[i].Name
 	}
 	w.redacted += n
-	w.clear = append(w.clear[:0], "redacted-"...)
-	return strconv.AppendInt(w.clear, int64(i), 10)
+	for number := i; ; number += len(m.Entries) {
+		w.clear = strconv.AppendInt(append(w.clear[:0], instead...), int64(number), 10)
+		if m.find(w.clear) < 0 {
+			return w.clear
+		}
+	}
 }
 
 // maps writes the map of a line. It returns false if that is none.
