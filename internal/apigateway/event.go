@@ -171,7 +171,9 @@ func (w *eventWriter) append(dst []byte, ev *envelope.Event) ([]byte, writtenEve
 		dst = w.access.append(dst)
 	} else {
 		if message.kind == KindLambda {
-			dst = w.lambda.AppendMembers(dst)
+			var n int
+			dst, n = w.lambda.AppendMembers(dst, w.shown.Redactor)
+			w.redacted += n
 		}
 		start := len(dst) + len(`,"body":`)
 		dst = append(append(dst, `,"body":`...), message.body...)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/redact"
 )
 
 const (
@@ -21,7 +23,8 @@ func describe(l *Log) string {
 	if l.TraceID != nil {
 		b.WriteString(" " + string(l.TraceID))
 	}
-	b.Write(l.AppendMembers([]byte(" ")))
+	members, _ := l.AppendMembers([]byte(" "), nil)
+	b.Write(members)
 	return strings.TrimSpace(b.String())
 }
 
@@ -147,7 +150,8 @@ func FuzzRead(f *testing.F) {
 		var r Reader
 		check := func() {
 			t.Helper()
-			if members := append(r.AppendMembers([]byte(`{"":0`)), '}'); !json.Valid(members) {
+			members, _ := r.AppendMembers([]byte(`{"":0`), nil)
+			if members = append(members, '}'); !json.Valid(members) {
 				t.Errorf("%q gives %s", text, members)
 			}
 		}
@@ -163,4 +167,28 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A function can print what looks like a line of Lambda's, with anything in it.
+func TestSecretsAreInNoMember(t *testing.T) {
+	t.Parallel()
+	redactor, err := redact.New(redact.Options{Patterns: []string{"hunter2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const id = "286364ab-3a83-11e9-8dc8-db3cf4c83204"
+	for _, text := range []string{
+		"START RequestId: " + id + " Version: hunter2", "REPORT RequestId: " + id + "\tStatus: hunter2", "REPORT RequestId: " + id + "\tSegmentId: hunter2",
+		`{"time":"t","type":"platform.hunter2","record":{}}`, `{"time":"t","type":"platform.start","record":{"requestId":"hunter2"}}`,
+		`{"time":"t","type":"platform.start","record":{"version":"hunter2"}}`, `{"time":"t","type":"platform.report","record":{"status":"hunter2"}}`,
+	} {
+		var r Reader
+		if !r.ReadText([]byte(text)) && !r.ReadJSON([]byte(text), true) {
+			t.Fatalf("%q is not of Lambda", text)
+		}
+		members, redacted := r.AppendMembers(nil, redactor)
+		if redacted != 1 || strings.Contains(string(members), "hunter2") {
+			t.Errorf("%q gives %s, %d redacted", text, members, redacted)
+		}
+	}
 }
