@@ -59,7 +59,7 @@ func (r *accessRedaction) name(key []byte) attributeName {
 		return n
 	}
 	name, _, _ := bytes.Cut(key, []byte{'#'}) // of a second value
-	n.class = r.redactor.Class(name)
+	n.class = r.redactor.MemberClass(name)
 	_, secrets := r.redactor.RedactText(nil, key)
 	n.secret = secrets > 0
 	if r.known == nil {

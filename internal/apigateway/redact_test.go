@@ -42,7 +42,10 @@ var carriers = map[string]func(secret string) string{
 	"header":             func(s string) string { return access(`"request":{"headers":{"Authorization":` + quote(s) + `}}`) },
 	"multi-value header": func(s string) string { return access(`"headers":{"Cookie":[` + quote(s) + `,"a=b"]}`) },
 	"authorizer context": func(s string) string { return access(`"authorizer":{"accessToken":` + quote(s) + `}`) },
-	"claim":              func(s string) string { return access(`"authorizer":{"claims":{"client_secret":` + quote(s) + `}}`) },
+	"below a name": func(s string) string {
+		return access(`"secret":{"details":` + quote(s) + `},"x":{"password":{"a":{"name":` + quote(s) + `}}}`)
+	},
+	"claim": func(s string) string { return access(`"authorizer":{"claims":{"client_secret":` + quote(s) + `}}`) },
 	"query": func(s string) string {
 		return access(`"path":` + quote("/x?a=b&access_token="+url.QueryEscape(s)+"&c=d"))
 	},

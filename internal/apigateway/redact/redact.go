@@ -55,6 +55,23 @@ func (r *Redactor) Class(name []byte) Class {
 	return r.names.class(name)
 }
 
+// MemberClass is [Redactor.Class] for the names of a member and of the objects around it,
+// joined by dots. Everything below the name of a secret is one, whatever it is called.
+func (r *Redactor) MemberClass(path []byte) Class {
+	class := r.Class(path)
+	for end := 0; class == ordinary; end++ {
+		dot := bytes.IndexByte(path[end:], '.')
+		if dot < 0 {
+			break
+		}
+		end += dot
+		if outer := r.Class(path[:end]); outer.always() {
+			class = outer
+		}
+	}
+	return class
+}
+
 // AppendText appends text to dst with the secrets in it replaced, and tells how
 // many were. Text is anything; it must not overlap dst's array.
 func (r *Redactor) AppendText(dst, text []byte) (out []byte, redacted int) {
