@@ -36,7 +36,7 @@ func TestDocumentation(t *testing.T) {
 	for _, reason := range []Reason{
 		ReasonEventTooLarge, envelope.ReasonEmptyRecord, envelope.ReasonUnknownEncoding,
 		envelope.ReasonAggregateChecksum, envelope.ReasonAggregateMalformed, envelope.ReasonAggregateNested,
-		envelope.ReasonCorruptCompression, envelope.ReasonInflatedLimit, envelope.ReasonRatioLimit, envelope.ReasonInvalidJSON,
+		envelope.ReasonCorruptCompression, envelope.ReasonInflatedLimit, envelope.ReasonRatioLimit, envelope.ReasonValueLimit, envelope.ReasonInvalidJSON,
 		envelope.ReasonTruncatedJSON, envelope.ReasonNotAnEnvelope, envelope.ReasonMissingMessageType,
 		envelope.ReasonUnknownMessageType, envelope.ReasonMissingLogGroup, envelope.ReasonMissingLogStream,
 		envelope.ReasonInvalidLogEvents, envelope.ReasonInvalidEvent,

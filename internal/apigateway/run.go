@@ -13,6 +13,11 @@ import (
 // maxRetained is the largest buffer that is kept for the next call.
 const maxRetained = 4 << 20
 
+// hopeless is how long a message has to be at least that is not even tried: formatting
+// takes many times its memory. CloudWatch Logs takes messages of at most 1 MiB, and in
+// JSON they become twice as long if they are to become any shorter again.
+const hopeless = 2 << 20
+
 // run is one call of Format. It is the envelope decoder's handler, and reused
 // for the sake of its buffers.
 type run struct {
@@ -105,10 +110,14 @@ func (r *run) HandleEvent(ev *envelope.Event) error {
 		r.summary.Repeated++
 		return nil
 	}
+	from := recordPlace{r.record.SequenceNumber, r.record.Arrival, r.record.Origin.UserRecord}
+	if len(ev.Message) > max(hopeless, 2*r.options.BatchMaxBytes) {
+		return r.quarantineEvent(ev, from)
+	}
 	if held, err := r.hold(ev); held || err != nil {
 		return err
 	}
-	return r.writeEvent(ev, recordPlace{r.record.SequenceNumber, r.record.Arrival, r.record.Origin.UserRecord})
+	return r.writeEvent(ev, from)
 }
 
 // recordPlace is where something was that goes to quarantine.
@@ -127,6 +136,11 @@ func (r *run) writeEvent(ev *envelope.Event, from recordPlace) error {
 	if taken || err != nil {
 		return err
 	}
+	return r.quarantineEvent(ev, from)
+}
+
+// quarantineEvent hands an event to the sink that no batch can hold.
+func (r *run) quarantineEvent(ev *envelope.Event, from recordPlace) error {
 	r.piece = ev.AppendEnvelope(r.piece[:0])
 	return r.quarantine(envelope.Fault{
 		Reason: ReasonEventTooLarge, UserRecord: ev.UserRecord, Offset: ev.Offset, Shift: ev.EnvelopeShift(), Data: r.piece, Events: 1,

@@ -175,6 +175,7 @@ func (d *Decoder) reasonFor(err error) Reason {
 // decodeValues reads the JSON values of the record until its end.
 func (d *Decoder) decodeValues() error {
 	for {
+		d.src.hold(d.values.InputOffset(), maxHeld)
 		kind := d.values.PeekKind()
 		if kind == jsontext.KindInvalid {
 			_, err := d.values.ReadToken()
@@ -252,6 +253,7 @@ func (d *Decoder) decodeEnvelope() error {
 			handedOn = true
 			d.src.stopRecording()
 			err = d.decodeEvents(dec, 0)
+			d.src.hold(dec.InputOffset(), maxHeld)
 		default:
 			at, _ := nextValue(dec)
 			var n int
@@ -311,6 +313,9 @@ func (d *Decoder) decodeEvents(dec *jsontext.Decoder, base int64) error {
 		return err
 	}
 	for {
+		if dec == &d.values {
+			d.src.hold(dec.InputOffset(), maxEvent)
+		}
 		kind := dec.PeekKind()
 		if kind == jsontext.KindEndArray {
 			_, err := dec.ReadToken()

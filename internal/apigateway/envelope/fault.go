@@ -28,6 +28,8 @@ var (
 		"the record inflates to more than the configured limit"}
 	ReasonRatioLimit = Reason{"ratio_limit",
 		"the record inflates by more than the configured ratio"}
+	ReasonValueLimit = Reason{"value_limit",
+		"a log event, or what has to be known before its envelope's log events, is longer than is held in memory"}
 	ReasonInvalidJSON = Reason{"invalid_json",
 		"the data is not valid JSON from this position on"}
 	ReasonTruncatedJSON = Reason{"truncated_json",

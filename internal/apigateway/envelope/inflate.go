@@ -10,9 +10,19 @@ import (
 // small and very regular records compress to almost nothing and do no harm.
 const ratioFloor = 1 << 20
 
+// What is held in memory of a record does not depend on how large it is: a log event at a
+// time, which CloudWatch Logs lets have 1 MiB of text and JSON can make six times that,
+// and of an envelope what stands before its log events, or all of them where the header
+// comes after.
+const (
+	maxEvent = 8 << 20
+	maxHeld  = 12 << 20
+)
+
 var (
 	errInflatedLimit = errors.New("inflated size limit reached")
 	errRatioLimit    = errors.New("inflation ratio limit reached")
+	errValueLimit    = errors.New("value size limit reached")
 )
 
 // source reads the inflated bytes of one record, or of one user record of an
@@ -26,6 +36,7 @@ type source struct {
 	limit  int64 // most bytes that may be read
 	reason error // why more than that is refused
 	read   int64
+	held   int64 // up to where may be read before what is held is let go
 	err    error // sticky, io.EOF at the regular end
 
 	recording bool
@@ -38,6 +49,7 @@ type source struct {
 func (s *source) open(data []byte, limits Limits) Reason {
 	s.compressed.Reset(data)
 	s.read, s.err = 0, nil
+	s.hold(0, maxHeld)
 	s.recording, s.record = false, s.record[:0]
 
 	s.limit, s.reason = limits.MaxInflatedBytes, errInflatedLimit
@@ -70,9 +82,11 @@ func (s *source) Read(p []byte) (int, error) {
 	if s.err != nil {
 		return 0, s.err
 	}
-	if rest := s.limit - s.read + 1; int64(len(p)) > rest {
-		p = p[:rest]
+	if s.read >= s.held {
+		s.err = errValueLimit
+		return 0, s.err
 	}
+	p = p[:min(int64(len(p)), s.limit-s.read+1, s.held-s.read)]
 	n, err := s.reader.Read(p)
 	s.read += int64(n)
 	if s.read > s.limit {
@@ -87,6 +101,9 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// hold tells that what begins at an offset is held in memory, and how much that may be.
+func (s *source) hold(offset, most int64) { s.held = offset + most }
+
 // failure is the reason for which the data ended early, if it did.
 func (s *source) failure() (Reason, bool) {
 	switch {
@@ -96,6 +113,8 @@ func (s *source) failure() (Reason, bool) {
 		return ReasonInflatedLimit, true
 	case errors.Is(s.err, errRatioLimit):
 		return ReasonRatioLimit, true
+	case errors.Is(s.err, errValueLimit):
+		return ReasonValueLimit, true
 	default:
 		return ReasonCorruptCompression, true
 	}

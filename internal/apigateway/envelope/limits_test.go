@@ -85,6 +85,38 @@ func TestDecodeBombOfLayers(t *testing.T) {
 	}
 }
 
+// What is too long to be held is given up on where it begins. What stands before it was
+// delivered, and what comes behind is in quarantine with it.
+func TestDecodeLongValues(t *testing.T) {
+	t.Parallel()
+	fits, long := strings.Repeat("x", maxEvent/2-100), strings.Repeat("x", maxEvent/2) // each is in id and message
+	many := `"` + strings.Repeat("y", maxHeld/2) + `"`
+	unowned := `{"messageType":"DATA_MESSAGE","logGroup":"g","logStream":"s","logEvents":[` + many + "," + many + `],"owner":"1"}`
+	for name, c := range map[string]struct {
+		data   string
+		before int // events
+		fails  bool
+	}{
+		"as long as it may be":    {data("g", "1", fits, "2"), 4, false},
+		"event":                   {data("g", "1", long, "2"), 1, true},
+		"events before the owner": {unowned, 0, true},
+		"unknown member":          {`{"a":` + many + `,"b":` + many + strings.TrimPrefix(data("g", "1"), "{"), 0, true},
+		"no envelope":             {"[" + many + "," + many + "]", 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := new(collector)
+			_, err := NewDecoder(Limits{MaxInflatedBytes: 64 << 20, MaxInflateRatio: 10_000}).Decode(compress(t, c.data+data("g", "3")), got)
+			if err != nil || len(got.events) != c.before || len(got.faults) > 0 != c.fails {
+				t.Fatalf("%d events, %d faults, %v", len(got.events), len(got.faults), err)
+			}
+			if c.fails && (got.faults[0].Reason != ReasonValueLimit || !got.faults[0].Stored) {
+				t.Errorf("%v at %d", got.faults[0].Reason, got.faults[0].Offset)
+			}
+		})
+	}
+}
+
 // Streaming needs no more memory for a large record than for a small one.
 //
 //nolint:paralleltest // what other tests allocate would be counted
