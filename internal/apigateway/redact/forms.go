@@ -71,7 +71,7 @@ func (q *search) form(h hit) (part, bool) {
 	if h.hint&hintURL != 0 {
 		return q.passwordInURL(h.start)
 	}
-	if h.start > q.done && isAlphanumeric(q.text[h.start-1]) {
+	if h.start > q.done && isAlphanumeric(q.text[h.start-1]) && !endsEscape(q.text[q.done:h.start]) {
 		return part{}, false
 	}
 	if h.hint&hintPrefix != 0 {
@@ -313,6 +313,22 @@ func (q *search) passwordInURL(slashes int) (part, bool) {
 		return part{}, false
 	}
 	return part{start: colon + 1, end: at}, true
+}
+
+// endsEscape tells whether text ends with an escaped character, of a string or of a URL:
+// what follows begins a word then, though a letter or a digit stands before it.
+func endsEscape(text []byte) bool {
+	n := len(text)
+	switch {
+	case n >= 2 && text[n-2] == '\\':
+		return strings.IndexByte("nrtbf", text[n-1]) >= 0
+	case n >= 3 && isHex(text[n-1]) && isHex(text[n-2]):
+		if text[n-3] == '%' || n >= 5 && string(text[n-5:n-2]) == "%25" {
+			return true
+		}
+		return n >= 6 && isHex(text[n-3]) && isHex(text[n-4]) && string(text[n-6:n-4]) == `\u`
+	}
+	return false
 }
 
 func isAlphanumeric(c byte) bool {

@@ -312,3 +312,23 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // others would alloc
 		}
 	}
 }
+
+// An escaped character ends what stands before a secret, though it ends with a letter
+// or a digit itself.
+func TestFormsBehindEscapes(t *testing.T) {
+	t.Parallel()
+	r := newRedactor(t, Options{})
+	for _, before := range []string{`INFO {"body":"line\n`, `{"a":"\t`, `x \r`, `a\u0026`, "x=a%3D", "x=a%3d", "x=a%26", "x%0A", "x=a%253D", `{"a":"{\"b\":\"\\n`} {
+		for _, secret := range []string{"AKIAPL4NT3DS3CR3TKEY", "Bearer 0pl4nt3d.S3cret", "ghp_" + strings.Repeat("a1", 18)} {
+			got, n := redactText(t, r, before+secret)
+			if _, rest, _ := strings.Cut(secret, " "); n != 1 || strings.Contains(got, secret) || rest != "" && strings.Contains(got, rest) {
+				t.Errorf("%q became %q", before+secret, got)
+			}
+		}
+	}
+	for _, text := range []string{"xAKIAPL4NT3DS3CR3TKEY", "anAKIAPL4NT3DS3CR3TKEY", "3DAKIAPL4NT3DS3CR3TKEY", `\xAKIAPL4NT3DS3CR3TKEY`, "u0026AKIAPL4NT3DS3CR3TKEY"} {
+		if got, n := redactText(t, r, text); n != 0 {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
