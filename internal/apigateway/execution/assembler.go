@@ -60,9 +60,10 @@ type Assembler struct {
 	running queue // of requests that have not ended
 	ended   queue // of requests that have, in the order in which they did
 	began   uint64
-	bytes   int64      // held by open requests
+	bytes   int64      // that open requests are charged
 	free    []*request // to be used again
-	spare   int64      // held by free
+	spare   int64      // memory of free
+	excess  int64      // memory of open requests beyond what they are charged, from before
 
 	interaction Interaction
 	line        Line // being added
@@ -91,6 +92,7 @@ type request struct {
 	text  []byte // of the lines, and what came with them
 	lines []heldLine
 
+	excess     int64 // memory that it had when it began beyond what it was charged
 	ended      bool
 	queue      *queue
 	prev, next *request
@@ -147,9 +149,9 @@ func (a *Assembler) Add(g Group, source *Source, message []byte) (bool, error) {
 		return false, nil
 	}
 	r := a.request(g, line.RequestID)
-	before := r.size()
+	before := r.charge()
 	r.add(source, message)
-	a.bytes += r.size() - before
+	a.bytes += r.charge() - before
 	a.move(r, line.Kind)
 	if len(r.text) > a.maxRequest {
 		if err := a.hand(r); err != nil {
@@ -163,7 +165,7 @@ func (a *Assembler) Add(g Group, source *Source, message []byte) (bool, error) {
 		}
 	}
 	for a.bytes+a.spare > a.maxBytes && len(a.free) > 0 {
-		a.take()
+		a.takeFree()
 	}
 	return true, nil
 }
@@ -220,7 +222,9 @@ func (a *Assembler) request(g Group, id []byte) *request {
 	r.key, r.group, r.began = k, a.last, a.began
 	a.began++
 	a.open[k] = r
-	a.bytes += r.size()
+	a.bytes += r.charge()
+	r.excess = r.size() - r.charge()
+	a.excess += r.excess
 	a.running.push(r)
 	return r
 }
@@ -255,7 +259,8 @@ func (a *Assembler) hand(r *request) error {
 func (a *Assembler) drop(r *request) {
 	r.queue.remove(r)
 	delete(a.open, r.key)
-	a.bytes -= r.size()
+	a.bytes -= r.charge()
+	a.excess -= r.excess
 	clear(r.lines) // lets go of strings
 	r.text, r.lines, r.ended, r.group = r.text[:0], r.lines[:0], false, nil
 	if size := r.size(); cap(r.text) <= maxSpare && a.bytes+a.spare+size <= a.maxBytes {
@@ -264,21 +269,44 @@ func (a *Assembler) drop(r *request) {
 	}
 }
 
-// take returns an empty request.
+// take returns an empty request. One that has more memory than it is charged is used
+// only as long as all of them together have little of it.
 func (a *Assembler) take() *request {
-	if n := len(a.free) - 1; n >= 0 {
-		r := a.free[n]
-		a.free[n] = nil
-		a.free = a.free[:n]
-		a.spare -= r.size()
-		return r
+	if len(a.free) > 0 && a.excess <= a.maxBytes/4 {
+		return a.takeFree()
 	}
 	return &request{text: make([]byte, 0, firstText), lines: make([]heldLine, 0, firstLines)}
+}
+
+// takeFree takes a request off those that are to be used again.
+func (a *Assembler) takeFree() *request {
+	n := len(a.free) - 1
+	r := a.free[n]
+	a.free[n] = nil
+	a.free = a.free[:n]
+	a.spare -= r.size()
+	return r
 }
 
 // size is the memory that a request takes.
 func (r *request) size() int64 {
 	return requestBytes + int64(cap(r.text)) + int64(cap(r.lines))*heldLineBytes
+}
+
+// charge is what a request counts as: about the memory that it takes, but by its lines
+// alone. What is handed over when must not depend on what the memory was used for before,
+// or the same lines would give other interactions at another time.
+func (r *request) charge() int64 {
+	return requestBytes + room(len(r.text), firstText) + room(len(r.lines), firstLines)*heldLineBytes
+}
+
+// room is that of a slice that began with some and was doubled until it held n.
+func room(n, first int) int64 {
+	room := int64(first)
+	for room < int64(n) {
+		room *= 2
+	}
+	return room
 }
 
 func (r *request) add(source *Source, message []byte) {

@@ -294,3 +294,38 @@ func TestGroups(t *testing.T) {
 		t.Errorf("%+v", c.folded)
 	}
 }
+
+// What is handed over when does not depend on what an assembler was used for before:
+// the same lines always give the same interactions.
+func TestReusedAssembler(t *testing.T) {
+	t.Parallel()
+	var short, long []added
+	for i := range 400 {
+		short = append(short, added{i + 1, i%30 + i/60*30 + 1, "Starting execution for request: " + strings.Repeat("x", i%211)})
+		long = append(long, added{i + 1, i%7 + 1, strings.Repeat("y", 900)})
+	}
+	feed := func(a *Assembler, lines []added) {
+		for _, l := range lines {
+			if _, err := a.Add(testGroup, l.source(), l.message()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const little = 256 << 10
+	fresh, reused := collector{tb: t}, collector{tb: t}
+	feed(NewAssembler(little, lots, fresh.take), short)
+	a := NewAssembler(little, lots, reused.take)
+	feed(a, long)
+	a.Reset()
+	if len(a.free) == 0 || a.bytes != 0 || a.excess != 0 {
+		t.Fatalf("%d requests to be used again, %d bytes and %d of excess are held", len(a.free), a.bytes, a.excess)
+	}
+	reused.folded = nil
+	feed(a, short)
+	if fmt.Sprint(reused.folded) != fmt.Sprint(fresh.folded) {
+		t.Errorf("%d interactions, at first %d", len(reused.folded), len(fresh.folded))
+	}
+}
