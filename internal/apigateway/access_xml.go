@@ -22,7 +22,12 @@ func (a *accessLog) readXML(text []byte) bool {
 		return false
 	}
 	a.begin(true)
-	for name, value := range attributes.all() {
+	for len(attributes) > 0 {
+		name, value, rest, ok := attributes.cut()
+		if !ok {
+			return false
+		}
+		attributes = rest
 		if string(name) == "id" {
 			name = []byte("requestId")
 		}
@@ -124,27 +129,32 @@ func cutTag(text []byte) (attributes xmlAttributes, rest []byte, ok bool) {
 	}
 	for i := range text {
 		if text[i] == '>' && (i == 0 || text[i-1] == '"' || text[i-1] == '\'' || isXMLBlank(text[i-1])) {
-			return xmlAttributes(text[:i]), text[i+1:], true
+			return xmlAttributes(trimBlanks(text[:i])), text[i+1:], true
 		}
 	}
 	return nil, nil, false
 }
 
-// all yields the attributes that can be made out.
-func (text xmlAttributes) all() func(yield func(name, value []byte) bool) {
-	return func(yield func(name, value []byte) bool) {
-		for rest := trimBlanks(text); ; {
-			name, after, ok := bytes.Cut(rest, []byte{'='})
-			if !ok || len(after) == 0 || after[0] != '"' && after[0] != '\'' {
-				return
-			}
-			end := bytes.IndexByte(after[1:], after[0])
-			if end < 0 || !yield(name, after[1:1+end]) {
-				return
-			}
-			rest = trimBlanks(after[end+2:])
+// cut cuts off the first attribute. It tells whether there is one that can be made out.
+func (text xmlAttributes) cut() (name, value []byte, rest xmlAttributes, ok bool) {
+	name, after, ok := bytes.Cut(text, []byte{'='})
+	if !ok || !isTagName(name) || len(after) == 0 || after[0] != '"' && after[0] != '\'' {
+		return nil, nil, nil, false
+	}
+	end := bytes.IndexByte(after[1:], after[0])
+	if end < 0 {
+		return nil, nil, nil, false
+	}
+	return name, after[1 : 1+end], trimBlanks(after[end+2:]), true
+}
+
+func isTagName(text []byte) bool {
+	for _, c := range text {
+		if !isTagByte(c) {
+			return false
 		}
 	}
+	return len(text) > 0
 }
 
 func isTagByte(c byte) bool {
