@@ -143,6 +143,7 @@ func TestAccessValues(t *testing.T) {
 		"empty number":           {`"responseLength":""`, want{"http.response.body.size": nil, "aws.apigateway.custom.responseLength": ""}},
 		"leading zero":           {`"responseLength":"007"`, want{"http.response.body.size": nil, "aws.apigateway.custom.responseLength": "007"}},
 		"number for text":        {`"stage":1,"domainPrefix":true`, want{"aws.apigateway.stage": "1", "aws.apigateway.domain_prefix": "true"}},
+		"huge numbers":           {`"responseLatency":"1e999","responseLength":1E999,"x":-1e999,"y":[1e999]`, want{"aws.apigateway.custom.responseLatency": "1e999", "aws.apigateway.custom.responseLength": "1E999", "aws.apigateway.custom.x": "-1e999", "aws.apigateway.custom.y": "[1e999]"}},
 		"array for text":         {`"stage":["a"]`, want{"aws.apigateway.stage": nil, "aws.apigateway.custom.stage": fmt.Sprint([]any{"a"})}},
 		"bad request time":       {`"requestTime":"27/Foo/2019:11:31:00 +0000"`, want{"aws.apigateway.custom.requestTime": "27/Foo/2019:11:31:00 +0000"}},
 		"trace with root":        {`"xrayTraceId":"Root=1-5c7674f4-a3491d0a9c8012c191821b83"`, want{"trace_id": "5c7674f4a3491d0a9c8012c191821b83"}},
@@ -224,7 +225,8 @@ func TestBody(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"", " ", "plain", "ends with newline\n", "quotes \" and \\ and \t tab", "é 日本 \U0001F600", "\u2028 \u0000 \x7f </script>",
-		"{", "{}x", `{"a":1,"a":2}`, strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200), "[1,2]", "17", "null", `"s"`,
+		"{", "{}x", `{"a":1,"a":2}`, strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200), "[1,2]",
+		`{"a":1e999}`, `{"a":[{"b\"":-1` + strings.Repeat("0", 400) + `}]}`, "17", "null", `"s"`,
 	} {
 		event := formatMessage(t, group, text)
 		if event["body"] != text {

@@ -46,7 +46,7 @@ func (a *accessLog) convert(as conversion, raw jsontext.Value) ([]byte, bool) {
 	}
 	switch as {
 	case asNumber, asIntegrationStatus:
-		return text, jsontext.Value(text).Kind() == jsontext.KindNumber && isNumber(text)
+		return text, jsontext.Value(text).Kind() == jsontext.KindNumber && isNumber(text) && !isHuge(text)
 	case asStatus:
 		return text, len(text) == 3 && '1' <= text[0] && text[0] <= '9' && isDigits(text)
 	case asBool:
@@ -126,10 +126,14 @@ func (a *accessLog) safe(raw jsontext.Value) []byte {
 	case jsontext.KindBeginObject, jsontext.KindBeginArray:
 		start := len(a.scratch)
 		var err error
-		if a.scratch, err = jsontext.AppendFormat(a.scratch, raw, jsontext.AllowInvalidUTF8(true)); err != nil || isDeep(raw) {
+		if a.scratch, err = jsontext.AppendFormat(a.scratch, raw, jsontext.AllowInvalidUTF8(true)); err != nil || isDeep(raw) || hasHugeNumber(raw) {
 			a.scratch = appendQuoted(a.scratch[:start], raw)
 		}
 		return a.since(start)
+	case jsontext.KindNumber:
+		if isHuge(raw) {
+			return a.quote(raw)
+		}
 	}
 	return raw
 }

@@ -308,9 +308,9 @@ func (w *eventWriter) redact(dst []byte, start int) []byte {
 // appendObject appends a JSON text in compact form. If that is not possible it
 // appends the text as a string and tells so: objects with repeated names are
 // refused like invalid JSON, since what reads them would lose members, and so
-// is what is nested too deeply for some readers.
+// is what is nested too deeply for some readers, or has numbers too large for them.
 func (w *eventWriter) appendObject(dst []byte, raw []byte) ([]byte, warnings) {
-	if isDeep(raw) {
+	if isDeep(raw) || hasHugeNumber(raw) {
 		return appendQuoted(dst, raw), warnInvalidJSON
 	}
 	start := len(dst)

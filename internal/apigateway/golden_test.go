@@ -52,6 +52,9 @@ func (k *keeper) Batch(_ context.Context, b Batch) error {
 	}
 	for _, event := range events {
 		checkSchema(k.tb, event)
+		if err := json.Unmarshal(event, new(any)); err != nil {
+			k.tb.Errorf("not every parser can read %s: %v", event, err)
+		}
 		k.events = append(k.events, jsontext.Value(event))
 	}
 	k.batches = append(k.batches, string(b.Body))

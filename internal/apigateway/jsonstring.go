@@ -120,3 +120,35 @@ func isDeep(raw []byte) bool {
 	}
 	return false
 }
+
+// hasHugeNumber tells whether a valid JSON value has a number that is too large for a
+// double. Many parsers refuse one, and with it the whole batch.
+func hasHugeNumber(raw []byte) bool {
+	for i := 0; i < len(raw); {
+		switch c := raw[i]; {
+		case c == '"':
+			i += stringLength(raw[i:])
+		case c == '-' || '0' <= c && c <= '9':
+			start := i
+			for i < len(raw) && raw[i] != ',' && raw[i] != '}' && raw[i] != ']' && raw[i] > ' ' {
+				i++
+			}
+			if isHuge(raw[start:i]) {
+				return true
+			}
+		default:
+			i++
+		}
+	}
+	return false
+}
+
+// isHuge tells whether a number is too large for a double.
+func isHuge(number []byte) bool {
+	const digits = 308 // that any double can have before its point
+	if len(number) <= digits && bytes.IndexByte(number, 'e') < 0 && bytes.IndexByte(number, 'E') < 0 {
+		return false
+	}
+	_, err := strconv.ParseFloat(string(number), 64)
+	return err != nil
+}

@@ -282,8 +282,12 @@ func matchesHex(text []byte, pattern string) bool {
 }
 
 // isNumber tells whether a text is a decimal number as JSON has them, without sign or
-// exponent.
+// exponent, and no longer than any that Lambda writes.
 func isNumber(text []byte) bool {
+	const longest = 32
+	if len(text) > longest {
+		return false
+	}
 	whole, fraction, hasPoint := bytes.Cut(text, []byte{'.'})
 	if len(whole) == 0 || len(whole) > 1 && whole[0] == '0' || hasPoint && len(fraction) == 0 {
 		return false
