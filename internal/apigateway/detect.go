@@ -16,8 +16,9 @@ const (
 	formCSV
 )
 
-// maxGroups bounds the log groups that something is remembered of.
-const maxGroups = 4096
+// maxGroups bounds the log groups that something is remembered of, maxGroupName their
+// names: CloudWatch Logs allows 512 characters.
+const maxGroups, maxGroupName = 4096, 2048
 
 // logGroup is what is known of a log group.
 type logGroup struct {
@@ -36,7 +37,9 @@ func (w *eventWriter) groupOf(name string) *logGroup {
 			clear(w.groups)
 		}
 		g = &logGroup{templates: w.templates.forGroup(name), isAccess: mayHoldAccessLogs(name)}
-		w.groups[name] = g
+		if len(name) <= maxGroupName {
+			w.groups[name] = g
+		}
 	}
 	return g
 }

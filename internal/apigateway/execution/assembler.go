@@ -55,6 +55,7 @@ type Assembler struct {
 	emit       func(*Interaction) error
 
 	groups  map[Group]*group
+	names   int    // bytes of the names of groups
 	last    *group // the one that was used last
 	open    map[key]*request
 	running queue // of requests that have not ended
@@ -117,8 +118,9 @@ const (
 	firstText, firstLines = 2 << 10, 16
 	// maxSpare is the largest text of a request that is used again.
 	maxSpare = 64 << 10
-	// maxGroups bounds the log groups that are remembered.
+	// maxGroups bounds the log groups that are remembered, maxNames their names.
 	maxGroups = 10_000
+	maxNames  = 1 << 20
 	// maxHeld and maxMessage keep the text of a request within 31 bits.
 	maxHeld    = 1 << 30
 	maxMessage = 1 << 28
@@ -197,9 +199,9 @@ func (a *Assembler) Reset() {
 	}
 	a.line = Line{}
 	a.interaction.Release()
-	if len(a.groups) > maxGroups {
+	if len(a.groups) > maxGroups || a.names > maxNames {
 		clear(a.groups)
-		a.last = nil
+		a.last, a.names = nil, 0
 	}
 }
 
@@ -209,6 +211,7 @@ func (a *Assembler) request(g Group, id []byte) *request {
 		known := a.groups[g]
 		if known == nil {
 			known = &group{Group: g, number: uint32(len(a.groups))}
+			a.names += len(g.Name) + len(g.Owner)
 			a.groups[g] = known
 		}
 		a.last = known
