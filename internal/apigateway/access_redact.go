@@ -8,8 +8,19 @@ import (
 
 // accessRedaction takes the secrets out of access logs.
 type accessRedaction struct {
-	redactor *redact.Redactor
-	known    map[string]attributeName
+	redactor  *redact.Redactor
+	variables []redact.Class // what their names say
+	known     map[string]attributeName
+}
+
+func newAccessRedaction(redactor *redact.Redactor) accessRedaction {
+	r := accessRedaction{redactor: redactor, variables: make([]redact.Class, len(variables))}
+	for i, v := range variables {
+		for _, name := range append([]string{v.name}, v.aliases...) {
+			r.variables[i] = max(r.variables[i], redactor.Class([]byte(name)))
+		}
+	}
+	return r
 }
 
 // attributeName is what redaction makes of the name of an attribute.
@@ -36,7 +47,7 @@ func (r *accessRedaction) clear(a *accessLog) int {
 	for i, value := range a.values {
 		if value != nil && variables[i].as.keepsText() {
 			start := len(a.scratch)
-			a.scratch, n = r.redactor.RedactJSON(a.scratch, value)
+			a.scratch, n = r.redactor.RedactMember(a.scratch, r.variables[i], value)
 			a.values[i] = replaced(value, start, n)
 		}
 	}
@@ -65,7 +76,7 @@ func (r *accessRedaction) name(key []byte) attributeName {
 	if r.known == nil {
 		r.known = make(map[string]attributeName)
 	}
-	if len(r.known) < maxResolved {
+	if len(r.known) < maxResolved && len(key) <= maxResolvedName {
 		r.known[string(key)] = n
 	}
 	return n

@@ -69,7 +69,7 @@ type writtenEvent struct {
 func newEventWriter(options *Options, templates groupTemplates) *eventWriter {
 	w := &eventWriter{
 		access: newAccessLog(), templates: templates, groups: make(map[string]*logGroup),
-		redaction: accessRedaction{redactor: options.Redactor},
+		redaction: newAccessRedaction(options.Redactor),
 		shown:     execution.Shown{Redactor: options.Redactor, Bodies: options.Bodies},
 	}
 	if options.Region != "" {

@@ -198,3 +198,17 @@ func TestRedactionLeavesTheRest(t *testing.T) {
 		}
 	}
 }
+
+// Own names hold for the variables of API Gateway as for any other member.
+func TestOwnNamesOfVariables(t *testing.T) {
+	t.Parallel()
+	redactor, err := redact.New(redact.Options{Names: []string{"user-agent", "source-ip", "principalId"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := access(`"identity":{"sourceIp":"pl4nt3d","userAgent":"pl4nt3d"},"authorizer":{"principalId":"pl4nt3d"}`)
+	k, summary := format(t, Options{Redactor: redactor}, record(envelopeOf(t, group, line)))
+	if summary.Redacted != 3 || strings.Contains(k.batches[0], "pl4nt3d") {
+		t.Errorf("%d redacted: %s", summary.Redacted, k.batches[0])
+	}
+}

@@ -214,16 +214,16 @@ func (in *Interaction) writeRequestHeaders(w *memberWriter, headers *Map) {
 		}
 		return nil
 	}
-	w.text("url.scheme", whole("x-forwarded-proto"))
-	w.text("server.address", whole("host"))
+	w.named("url.scheme", "x-forwarded-proto", whole("x-forwarded-proto"))
+	w.named("server.address", "host", whole("host"))
 	if !in.has(KindWebSocketConnect) {
 		// A client can send the header with any address before API Gateway adds its own.
 		client, _, _ := bytes.Cut(whole("x-forwarded-for"), []byte{','})
 		if client = trimSpace(client); len(client) > 0 {
-			w.text("client.address", client)
+			w.named("client.address", "x-forwarded-for", client)
 			w.constant("aws.apigateway.client_address.source", "x-forwarded-for")
 		}
-		w.text("user_agent.original", whole("user-agent"))
+		w.named("user_agent.original", "user-agent", whole("user-agent"))
 	}
 	if size, rest, ok := cutInt(whole("content-length")); ok && len(rest) == 0 {
 		w.number("http.request.body.size", size)
@@ -371,7 +371,7 @@ func (in *Interaction) writeWebSocket(w *memberWriter) {
 	if line := in.line(KindWebSocketConnect); line != nil {
 		w.text("client.address", line.Address)
 		w.text("network.peer.address", line.Address)
-		w.text("user_agent.original", line.UserAgent)
+		w.named("user_agent.original", "user-agent", line.UserAgent)
 		w.constant("aws.apigateway.websocket.event_type", "CONNECT")
 	}
 	if line := in.line(KindWebSocketRoute); line != nil {

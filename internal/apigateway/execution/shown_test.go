@@ -122,3 +122,22 @@ func TestSecretsAreInNoAttribute(t *testing.T) {
 		}
 	}
 }
+
+// What is made from a header is as secret as the header, by its name.
+func TestSecretHeadersAreInNoAttribute(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "Host", "User-Agent"} {
+		redactor, err := redact.New(redact.Options{Names: []string{name}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, count, _ := members(t, Shown{Redactor: redactor}, "Method request headers: {"+name+"=abc, A=b}")
+		shown, err := json.Marshal(found)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(shown), "abc") || count != 2 {
+			t.Errorf("%s gives %s, %d redacted", name, shown, count)
+		}
+	}
+}
