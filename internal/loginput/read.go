@@ -296,7 +296,7 @@ func (in *input) value(n int) error {
 		return in.text() // such as "[42] started" or "{} is empty"
 	}
 	in.begun = true
-	if err := in.document(raw); err != nil {
+	if err := in.document(in.rest()[n:scan.n]); err != nil { // looking further ahead has moved it
 		return err
 	}
 	in.consume(scan.n)

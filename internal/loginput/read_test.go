@@ -166,3 +166,17 @@ func TestReadReturnsTheHandlersError(t *testing.T) {
 	_, ok := errors.AsType[*Error](err)
 	require.True(t, ok, err)
 }
+
+// TestReadLooksFurtherAhead: whether a value is one shows behind it, and what is read for
+// that must not take its place. Gzip of several members is read like this.
+func TestReadLooksFurtherAhead(t *testing.T) {
+	t.Parallel()
+	values := []string{`{"messageType":"` + strings.Repeat("first ", 100) + `"}`, `{"messageType":"second"}`, `{"messageType":"` + strings.Repeat("third ", 200) + `"}`}
+	h := &recorder{envelope: true}
+	_, err := Read("file", io.MultiReader(strings.NewReader(values[0]+values[1]), strings.NewReader(values[2])), h)
+	require.NoError(t, err)
+	require.Len(t, h.got, len(values))
+	for i, value := range values {
+		require.Contains(t, h.got[i], value)
+	}
+}
