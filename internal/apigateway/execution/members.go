@@ -150,8 +150,10 @@ func (in *Interaction) writeIdentity(w *memberWriter) {
 	if line := in.line(KindExtendedRequestID); line != nil {
 		w.text("aws.apigateway.extended_request_id", line.Value)
 	}
-	w.text("aws.apigateway.api_id", []byte(in.group.API))
-	w.text("aws.apigateway.stage", []byte(in.group.Stage))
+	w.scratch = append(w.scratch[:0], in.group.API...) // a conversion would allocate
+	w.text("aws.apigateway.api_id", w.scratch)
+	w.scratch = append(w.scratch[:0], in.group.Stage...)
+	w.text("aws.apigateway.stage", w.scratch)
 	if line := in.line(KindThrottled); line != nil {
 		w.text("aws.apigateway.resource_id", line.Resource)
 	}
