@@ -1,3 +1,6 @@
+// The race detector takes memory of its own, and twenty times as long.
+//go:build !race
+
 package apigateway
 
 import (
