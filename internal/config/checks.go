@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -211,12 +212,19 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// checkChoice returns the check of a setting that has two values.
-func checkChoice(one, other string) func(string) error {
+// checkChoice returns the check of a setting that has a few values.
+func checkChoice(values ...string) func(string) error {
+	quoted := make([]string, len(values))
+	for i, value := range values {
+		quoted[i] = strconv.Quote(value)
+	}
 	return func(value string) error {
-		if value != one && value != other {
-			return fmt.Errorf("is neither %q nor %q", one, other)
+		switch {
+		case slices.Contains(values, value):
+			return nil
+		case len(values) == 2:
+			return fmt.Errorf("is neither %s nor %s", quoted[0], quoted[1])
 		}
-		return nil
+		return fmt.Errorf("is none of %s", strings.Join(quoted, ", "))
 	}
 }

@@ -26,6 +26,22 @@ const (
 	ExecutionLogsLines        = "lines"
 )
 
+// The values of TokenSource.
+const (
+	// TokenFromClientCredentials asks an OAuth 2.0 token endpoint.
+	TokenFromClientCredentials = "client_credentials"
+	// TokenFromLogin posts a JSON body to an endpoint of another form.
+	TokenFromLogin = "login"
+	// TokenFromOthers reads what somebody else writes into the parameter.
+	TokenFromOthers = "external"
+)
+
+// The values of TokenAuth, as OAuth 2.0 names them.
+const (
+	TokenAuthBasic = "client_secret_basic"
+	TokenAuthPost  = "client_secret_post"
+)
+
 // The values of Redact and Bodies.
 const (
 	RedactOn   = "on"
@@ -97,19 +113,43 @@ type Config struct {
 	// DeliveryConcurrency is how many batches of one window are delivered at once.
 	DeliveryConcurrency int
 
-	// TokenURL is the OAuth 2.0 token endpoint (client credentials grant).
+	// TokenSource is where tokens come from: TokenFromClientCredentials, TokenFromLogin
+	// or TokenFromOthers.
+	TokenSource string
+	// TokenURL is the endpoint that is asked for tokens.
 	TokenURL string
+	// TokenTimeout limits one request to it, from dialling to the last byte of the answer.
+	TokenTimeout time.Duration
 	// TokenParameter is the SSM parameter that caches the access token.
 	TokenParameter string
+	// TokenKMSKey encrypts that parameter, empty for the account's key for Parameter Store.
+	TokenKMSKey string
 	// ClientID identifies the pipeline to the token endpoint.
 	ClientID string
 	// ClientSecretParameter is the SSM parameter that holds the client secret.
 	ClientSecretParameter string
+	// TokenAuth is how an OAuth 2.0 endpoint is told the secret: TokenAuthBasic or
+	// TokenAuthPost.
+	TokenAuth string
 	// TokenScope is the scope to ask for, empty for the endpoint's default.
 	TokenScope string
-	// TokenRefreshAhead is how long before its expiry a token is replaced. Half of
+	// TokenAudience is the audience to ask for, empty for none.
+	TokenAudience string
+	// TokenParams are further parameters of the request.
+	TokenParams TextMap
+	// TokenLoginBody is the JSON body of a login, with placeholders for id and secret.
+	TokenLoginBody string
+	// TokenPointer is where the token is in the answer to a login, or in a parameter that
+	// others write, as a JSON pointer.
+	TokenPointer string
+	// TokenExpiryPointer is where its expiry is, empty for the usual places.
+	TokenExpiryPointer string
+	// TokenRefreshAhead is how long before its expiry a token is replaced. A fifth of
 	// the token's life is the most that is used.
 	TokenRefreshAhead time.Duration
+	// TokenRefreshJitter is how much earlier than that it may be, by chance. A tenth of
+	// the token's life is the most that is used.
+	TokenRefreshJitter time.Duration
 
 	// PollLease is how long one PollShard activity keeps a shard before it hands it back.
 	PollLease time.Duration
@@ -163,7 +203,12 @@ func Default() Config {
 		Bodies:                 BodiesKeep,
 		DestinationTimeout:     30 * time.Second,
 		DeliveryConcurrency:    4,
+		TokenSource:            TokenFromClientCredentials,
+		TokenTimeout:           10 * time.Second,
+		TokenAuth:              TokenAuthBasic,
+		TokenPointer:           "/access_token",
 		TokenRefreshAhead:      60 * time.Second,
+		TokenRefreshJitter:     10 * time.Second,
 		PollLease:              5 * time.Minute,
 		ReadMemory:             64 * MiB, MaxOpenWindows: 10_000, OnGap: OnGapContinue,
 		HeartbeatTimeout: 15 * time.Second,

@@ -176,6 +176,8 @@ func parseText(_, to reflect.Type, value any) (any, error) {
 		parsed, err = parseLevel(text)
 	case reflect.TypeFor[AccessLogTemplates]():
 		parsed, err = ParseAccessLogTemplates(text)
+	case reflect.TypeFor[TextMap]():
+		parsed, err = ParseTextMap(text)
 	default:
 		err = fmt.Errorf("belongs to a setting of type %s that nothing reads", to)
 	}

@@ -133,7 +133,17 @@ func TestLoadEverySetting(t *testing.T) {
 		"destination_url":           "http://127.0.0.1:8080/ingest",
 		"destination_timeout":       "5s",
 		"delivery_concurrency":      "8",
+		"token_source":              "login",
 		"token_url":                 "http://127.0.0.1:8080/token",
+		"token_timeout":             "2s",
+		"token_kms_key":             "alias/logpipe",
+		"token_auth":                "client_secret_post",
+		"token_audience":            "https://analytics.example.com",
+		"token_params":              `{"resource":"urn:a"}`,
+		"token_login_body":          `{"user":"{client_id}","password":"{client_secret}"}`,
+		"token_pointer":             "/data/token",
+		"token_expiry_pointer":      "/data/until",
+		"token_refresh_jitter":      "30s",
 		"token_parameter":           "plain-name",
 		"client_id":                 "0123",
 		"client_secret_parameter":   "arn:aws:ssm:eu-central-1:123456789012:parameter/shared/secret",
@@ -172,7 +182,17 @@ func TestLoadEverySetting(t *testing.T) {
 		DestinationURL:         "http://127.0.0.1:8080/ingest",
 		DestinationTimeout:     5 * time.Second,
 		DeliveryConcurrency:    8,
+		TokenSource:            TokenFromLogin,
 		TokenURL:               "http://127.0.0.1:8080/token",
+		TokenTimeout:           2 * time.Second,
+		TokenKMSKey:            "alias/logpipe",
+		TokenAuth:              TokenAuthPost,
+		TokenAudience:          "https://analytics.example.com",
+		TokenParams:            TextMap{"resource": "urn:a"},
+		TokenLoginBody:         `{"user":"{client_id}","password":"{client_secret}"}`,
+		TokenPointer:           "/data/token",
+		TokenExpiryPointer:     "/data/until",
+		TokenRefreshJitter:     30 * time.Second,
 		TokenParameter:         "plain-name",
 		ClientID:               "0123",
 		ClientSecretParameter:  "arn:aws:ssm:eu-central-1:123456789012:parameter/shared/secret",
@@ -196,7 +216,11 @@ func TestLoadEverySetting(t *testing.T) {
 		if !ok {
 			t.Fatalf("this test has no value for %s", s.Key)
 		}
-		content.WriteString(s.Key + ": " + value + "\n")
+		quote := ""
+		if s.Key == "token_login_body" {
+			quote = "'" // JSON is a map of YAML, too, and this is a text
+		}
+		content.WriteString(s.Key + ": " + quote + value + quote + "\n")
 		environ = append(environ, s.Env()+"="+value)
 	}
 	for source, c := range map[string]Config{

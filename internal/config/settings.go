@@ -52,6 +52,9 @@ type setting struct {
 	check func(*Config) error
 	// shown masks what must not be printed of a value.
 	shown func(string) string
+	// needless tells that other settings make this one unnecessary for the roles that
+	// require it; nil never does.
+	needless func(*Config) bool
 }
 
 // define makes a setting of the field that at returns.
@@ -79,6 +82,10 @@ func defineRange[T cmp.Ordered](at func(*Config) *T, low, high T, describe Setti
 // maxDestinationTimeout leaves an attempt to deliver, which has a minute in all, the
 // time to read the batch and the token.
 const maxDestinationTimeout = 50 * time.Second
+
+// maxTokenTimeout leaves an attempt to get a token the time to read and to write
+// parameters.
+const maxTokenTimeout = 30 * time.Second
 
 // minHeartbeatTimeout is the least that tells a dead starter from a slow one: at the
 // tip of a shard a poller reads once a second, and staging a window can take longer. A
@@ -111,6 +118,25 @@ func defineSensitive(at func(*Config) *string, check func(string) error, describ
 func defineLong[T any](at func(*Config) *T, check func(T) error, describe Setting) setting {
 	s := define(at, check, describe)
 	s.shown = shorten
+	return s
+}
+
+// defineParams is defineLong for a map that may hold a secret by mistake: no value of it
+// is shown.
+func defineParams(at func(*Config) *TextMap, check func(TextMap) error, describe Setting) setting {
+	s := define(at, check, describe)
+	s.shown = func(text string) string {
+		if text == "" {
+			return ""
+		}
+		return redacted
+	}
+	return s
+}
+
+// unlessExternal marks what nobody needs who asks no endpoint for tokens.
+func unlessExternal(s setting) setting {
+	s.needless = func(c *Config) bool { return c.TokenSource == TokenFromOthers }
 	return s
 }
 
@@ -229,37 +255,80 @@ var settings = []setting{
 		Key:     "delivery_concurrency",
 		Meaning: "Batches of one window that are delivered at once.",
 	}),
-	defineURL(func(c *Config) *string { return &c.TokenURL }, checkEndpointURL, Setting{
+	define(func(c *Config) *string { return &c.TokenSource }, checkChoice(TokenFromClientCredentials, TokenFromLogin, TokenFromOthers), Setting{
+		Key:     "token_source",
+		Meaning: "Where tokens come from: `client_credentials` asks an OAuth 2.0 token endpoint, `login` posts a JSON body to an API of another form, `external` reads what others write into the parameter.",
+	}),
+	unlessExternal(defineURL(func(c *Config) *string { return &c.TokenURL }, checkEndpointURL, Setting{
 		Key:        "token_url",
 		RequiredBy: RoleWorker,
 		Example:    "https://login.example.com/oauth2/token",
-		Meaning:    "OAuth 2.0 token endpoint, asked with the client credentials grant.",
+		Meaning:    "Endpoint that is asked for tokens: an OAuth 2.0 token endpoint, or where to log in. Not needed by `token_source: external`.",
+	})),
+	defineRange(func(c *Config) *time.Duration { return &c.TokenTimeout }, 100*time.Millisecond, maxTokenTimeout, Setting{
+		Key:     "token_timeout",
+		Meaning: "Limit of one request for a token, from dialling to the last byte of the answer.",
 	}),
 	define(func(c *Config) *string { return &c.TokenParameter }, checkTokenParameter, Setting{
 		Key:        "token_parameter",
 		RequiredBy: RoleWorker,
 		Example:    "/logpipe/access-token",
-		Meaning:    "Name of the SSM parameter (SecureString) that caches the access token. The pipeline creates and overwrites it.",
+		Meaning:    "Name of the SSM parameter (SecureString) that caches the access token. The pipeline creates and overwrites it, unless `token_source` is `external`.",
 	}),
-	define(func(c *Config) *string { return &c.ClientID }, checkClientID, Setting{
+	define(func(c *Config) *string { return &c.TokenKMSKey }, checkKMSKey, Setting{
+		Key:     "token_kms_key",
+		Meaning: "KMS key that encrypts this parameter: an id, `alias/NAME`, or the ARN of either. If empty, the key that the parameter has, at first `alias/aws/ssm`.",
+	}),
+	unlessExternal(define(func(c *Config) *string { return &c.ClientID }, checkClientID, Setting{
 		Key:        "client_id",
 		RequiredBy: RoleWorker,
 		Example:    "logpipe",
-		Meaning:    "Client id for the token endpoint.",
-	}),
-	defineSensitive(func(c *Config) *string { return &c.ClientSecretParameter }, checkSecretParameter, Setting{
+		Meaning:    "Client id, or user name, for the token endpoint. Not needed by `token_source: external`.",
+	})),
+	unlessExternal(defineSensitive(func(c *Config) *string { return &c.ClientSecretParameter }, checkSecretParameter, Setting{
 		Key:        "client_secret_parameter",
 		RequiredBy: RoleWorker,
 		Example:    "/logpipe/client-secret",
-		Meaning:    "Name or ARN of the SSM parameter that holds the client secret, `:version` or `:label` may follow a name. The secret itself is never a setting.",
+		Meaning:    "Name or ARN of the SSM parameter that holds the client secret, `:version` or `:label` may follow a name. The secret itself is never a setting. Not needed by `token_source: external`.",
+	})),
+	define(func(c *Config) *string { return &c.TokenAuth }, checkChoice(TokenAuthBasic, TokenAuthPost), Setting{
+		Key:     "token_auth",
+		Meaning: "How an OAuth 2.0 token endpoint is told id and secret: `client_secret_basic` by HTTP Basic, `client_secret_post` in the form.",
 	}),
 	define(func(c *Config) *string { return &c.TokenScope }, checkScope, Setting{
 		Key:     "token_scope",
 		Meaning: "Scopes to ask for, separated by spaces; none if empty.",
 	}),
+	define(func(c *Config) *string { return &c.TokenAudience }, checkAudience, Setting{
+		Key:     "token_audience",
+		Meaning: "Audience to ask for; none if empty.",
+	}),
+	defineParams(func(c *Config) *TextMap { return &c.TokenParams }, checkTokenParams, Setting{
+		Key:     "token_params",
+		Example: `{"resource":"https://analytics.example.com"}`,
+		IsMap:   true,
+		Meaning: "Further parameters of the request to an OAuth 2.0 token endpoint: a map in the file, a JSON object in the environment. None of them may be secret.",
+	}),
+	defineSensitive(func(c *Config) *string { return &c.TokenLoginBody }, checkLoginBody, Setting{
+		Key:     "token_login_body",
+		Example: `{"username":"{client_id}","password":"{client_secret}"}`,
+		Meaning: "JSON body that `token_source: login` posts. `{client_id}` and `{client_secret}` in its strings stand for id and secret.",
+	}),
+	define(func(c *Config) *string { return &c.TokenPointer }, checkPointer, Setting{
+		Key:     "token_pointer",
+		Meaning: "Where the token is in the answer to a login, or in an external parameter that holds JSON, as a JSON pointer (RFC 6901).",
+	}),
+	define(func(c *Config) *string { return &c.TokenExpiryPointer }, checkPointer, Setting{
+		Key:     "token_expiry_pointer",
+		Meaning: "Where its expiry is: seconds to live, seconds or milliseconds since 1970, or an RFC 3339 time. If empty, `/expires_in` and `/expires_at` are looked at, and the claims of a JSON Web Token.",
+	}),
 	defineRange(func(c *Config) *time.Duration { return &c.TokenRefreshAhead }, 0, 24*time.Hour, Setting{
 		Key:     "token_refresh_ahead",
-		Meaning: "A token is replaced this long before it expires, though never before half of its life is over.",
+		Meaning: "A token is replaced this long before it expires, a fifth of its life at most.",
+	}),
+	defineRange(func(c *Config) *time.Duration { return &c.TokenRefreshJitter }, 0, time.Hour, Setting{
+		Key:     "token_refresh_jitter",
+		Meaning: "And by chance up to this much earlier, a tenth of its life at most, so that pipelines which were started together do not ask together.",
 	}),
 	defineRange(func(c *Config) *time.Duration { return &c.PollLease }, minHeartbeatTimeout, 24*time.Hour, Setting{
 		Key:     "poll_lease",

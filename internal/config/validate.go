@@ -41,6 +41,10 @@ func (c *Config) faults(role Role, inputs map[string]input) []error {
 		faults = append(faults, fmt.Errorf("%s: names the same parameter as %s, so that the token would overwrite the client secret: use two parameters",
 			c.name("token_parameter"), c.name("client_secret_parameter")))
 	}
+	if role&RoleWorker != 0 && !wrong["token_source"] && c.TokenSource == TokenFromLogin && c.TokenLoginBody == "" {
+		faults = append(faults, fmt.Errorf("%s: is not set, but required by %s: set it, for example to %s",
+			c.name("token_login_body"), c.name("token_source"), `{"username":"{client_id}","password":"{client_secret}"}`))
+	}
 	return faults
 }
 
@@ -52,6 +56,9 @@ func (c *Config) check(s setting, role Role, inputs map[string]input) error {
 		text = given.text
 	}
 	if text == "" && s.RequiredBy != 0 {
+		if s.needless != nil && s.needless(c) {
+			return nil
+		}
 		return c.missing(s, role)
 	}
 	if err := cmp.Or(given.unreadable, s.check(c)); err != nil {

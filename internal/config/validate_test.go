@@ -171,6 +171,32 @@ func TestValidateValues(t *testing.T) {
 		{"client_secret_parameter", "hunter2/hunter2==", "is no name of an SSM parameter"},
 		{"token_scope", "events.write https://example.com/read", ""},
 		{"token_scope", `a"b`, "is no list of scopes"},
+		{"token_source", "external", ""},
+		{"token_source", "vault", `is none of "client_credentials", "login", "external"`},
+		{"token_timeout", "31s", "use 100ms to 30s"},
+		{"token_auth", "client_secret_post", ""},
+		{"token_auth", "post", `is neither "client_secret_basic" nor "client_secret_post"`},
+		{"token_audience", "https://analytics.example.com", ""},
+		{"token_audience", "a\tb", "visible ASCII"},
+		{"token_params", `{"resource":"urn:a","prompt":""}`, ""},
+		{"token_params", `{"scope":"hunter2"}`, "has scope, which is set elsewhere: set token_scope"},
+		{"token_params", `{"client_secret":"hunter2"}`, "let client_secret_parameter name where it is"},
+		{"token_params", `{"":"hunter2"}`, "has a value without a name"},
+		{"token_params", `hunter2`, "is no JSON object"},
+		{"token_params", `{"a":"hunter2","a":"b"}`, "has a name twice"},
+		{"token_login_body", `{"a":["{client_secret}"]}`, ""},
+		{"token_login_body", `{"password":"hunter2"}`, "does not say where the secret goes"},
+		{"token_login_body", `{"password":hunter2}`, "is no JSON"},
+		{"token_pointer", "/data/0/token~1x", ""},
+		{"token_pointer", "data.token", "is no JSON pointer"},
+		{"token_expiry_pointer", "/a~2", "is no JSON pointer"},
+		{"token_kms_key", "alias/logpipe", ""},
+		{"token_kms_key", "1234abcd-12ab-34cd-56ef-1234567890ab", ""},
+		{"token_kms_key", "mrk-1234abcd12ab34cd56ef1234567890ab", ""},
+		{"token_kms_key", "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", ""},
+		{"token_kms_key", "arn:aws-cn:kms:cn-north-1:123456789012:alias/a/b", ""},
+		{"token_kms_key", "logpipe", "is no KMS key"},
+		{"token_refresh_jitter", "61m", "use 0s to 1h"},
 
 		{"token_refresh_ahead", "0s", ""},
 		{"token_refresh_ahead", "-1s", "use 0s to 24h"},
@@ -246,6 +272,10 @@ func TestValidateSettingsTogether(t *testing.T) {
 		"heartbeat longer than lease": {
 			[]string{"LOGPIPE_POLL_LEASE=10s", "LOGPIPE_HEARTBEAT_TIMEOUT=11s"},
 			"LOGPIPE_HEARTBEAT_TIMEOUT: 11s is longer than LOGPIPE_POLL_LEASE, 10s: a poller that is gone would be missed only after its lease; make it shorter",
+		},
+		"login without a body": {
+			[]string{"LOGPIPE_TOKEN_SOURCE=login"},
+			`LOGPIPE_TOKEN_LOGIN_BODY: is not set, but required by LOGPIPE_TOKEN_SOURCE: set it, for example to {"username":"{client_id}","password":"{client_secret}"}`,
 		},
 		"token over secret": {
 			[]string{"LOGPIPE_TOKEN_PARAMETER=/logpipe/client-secret"},
@@ -344,5 +374,31 @@ func TestRole(t *testing.T) {
 		if got := role.String(); got != want {
 			t.Errorf("Role(%d).String() = %q, want %q", role, got, want)
 		}
+	}
+}
+
+// Who asks no endpoint for tokens needs neither its address nor a client.
+func TestExternalTokensNeedNoClient(t *testing.T) {
+	t.Parallel()
+	environ := []string{
+		"LOGPIPE_STAGE_URL=file:///var/lib/logpipe", "LOGPIPE_DESTINATION_URL=https://analytics.example.com",
+		"LOGPIPE_TOKEN_PARAMETER=/token", "LOGPIPE_TOKEN_SOURCE=external",
+	}
+	mustLoad(t, RoleWorker, "", environ)
+	for _, name := range []string{"LOGPIPE_TOKEN_URL", "LOGPIPE_CLIENT_ID", "LOGPIPE_CLIENT_SECRET_PARAMETER"} {
+		if faults := strings.Join(faultsOf(t, RoleWorker, "", environ[:3]), "\n"); !strings.Contains(faults, name) {
+			t.Errorf("want %s among the faults of other sources: %s", name, faults)
+		}
+	}
+}
+
+// A parameter of a request may be a secret that belongs elsewhere.
+func TestTokenSettingsAreNotLogged(t *testing.T) {
+	t.Parallel()
+	c := mustLoad(t, RoleNone, "", []string{
+		`LOGPIPE_TOKEN_PARAMS={"api_key":"hunter2"}`, `LOGPIPE_TOKEN_LOGIN_BODY=["hunter2","{client_secret}"]`,
+	})
+	if text := c.LogValue().String(); strings.Contains(text, "hunter2") {
+		t.Errorf("the log gives it away: %s", text)
 	}
 }
