@@ -1,8 +1,9 @@
 // Package analytics is a sample of the external analytics API that the pipeline
-// delivers to: an OAuth 2.0 token endpoint, an ingest endpoint behind its bearer
+// delivers to: an OAuth 2.0 token endpoint and a login of another form, an ingest endpoint behind its bearer
 // tokens, and a ledger that knows how often each event arrived.
 //
 //	POST  /oauth/token   client credentials (RFC 6749 section 4.4)
+//	POST  /v1/login      {"username","password"} for {"data":{"token","until"}}
 //	POST  /v1/events     a JSON array of events, NDJSON, or {"events":[...]}
 //	GET   /stats         counts as JSON
 //	GET   /events?limit= the latest few events

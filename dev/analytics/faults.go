@@ -17,6 +17,12 @@ const FaultsHelp = `Faults are a comma-separated list of:
   5xx=20%           share of ingest requests answered with a server error
   5xx-status=502    the status of those answers; default 500
   token-5xx=10%     share of token requests answered with 503
+  token-latency=5s  wait before each answer to a token request, on top of latency
+  token-refuse=CODE refuse token requests with an OAuth error, such as invalid_client
+  token-auth=basic  take client credentials by basic or by post only
+  token-form=jwt    how an answer tells its token's end: expires_at, epoch
+                    (expires_at in seconds), jwt (only the token does) or none;
+                    default expires_in
   429=5%            share of ingest requests answered with 429 and Retry-After
   rate-limit=100    ingest requests a second; those above get 429
   retry-after=3s    Retry-After of 429 answers and outages; default 1s
@@ -40,9 +46,13 @@ with KB, KiB, MB or MiB.
 // Faults are the ways in which the API misbehaves. The zero value has none.
 // [FaultsHelp] explains each, in its textual form.
 type Faults struct {
-	ServerErrors      float64       // share of ingest requests, 0 to 1
-	ServerErrorStatus int           // 500 to 599; 0 is 500
-	TokenErrors       float64       // share of token requests, 0 to 1
+	ServerErrors      float64 // share of ingest requests, 0 to 1
+	ServerErrorStatus int     // 500 to 599; 0 is 500
+	TokenErrors       float64 // share of token requests, 0 to 1
+	TokenLatency      time.Duration
+	TokenRefuse       string        // an error code of OAuth 2.0
+	TokenAuth         string        // basic or post; empty is both
+	TokenForm         string        // expires_at, epoch, jwt or none; empty is expires_in
 	TooManyRequests   float64       // share of ingest requests, 0 to 1
 	RateLimit         float64       // ingest requests a second; 0 is no limit
 	RetryAfter        time.Duration // sent in whole seconds, rounded up; 0 is one second

@@ -3,6 +3,7 @@ package analytics
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,10 @@ var settings = []setting{
 	shareSetting("5xx", func(f *Faults) *float64 { return &f.ServerErrors }),
 	statusSetting("5xx-status", func(f *Faults) *int { return &f.ServerErrorStatus }),
 	shareSetting("token-5xx", func(f *Faults) *float64 { return &f.TokenErrors }),
+	durationSetting("token-latency", func(f *Faults) *time.Duration { return &f.TokenLatency }),
+	textSetting("token-refuse", func(f *Faults) *string { return &f.TokenRefuse }),
+	choiceSetting("token-auth", func(f *Faults) *string { return &f.TokenAuth }, authBasic, authPost),
+	choiceSetting("token-form", func(f *Faults) *string { return &f.TokenForm }, formExpiresAt, formEpoch, formJWT, formNone),
 	shareSetting("429", func(f *Faults) *float64 { return &f.TooManyRequests }),
 	rateSetting("rate-limit", func(f *Faults) *float64 { return &f.RateLimit }),
 	durationSetting("retry-after", func(f *Faults) *time.Duration { return &f.RetryAfter }),
@@ -178,6 +183,15 @@ func textSetting(name string, field func(*Faults) *string) setting {
 	return newSetting(name, field, func(text string) (string, error) {
 		if strings.Contains(text, ",") {
 			return "", fmt.Errorf("%q holds a comma, which separates settings", text)
+		}
+		return text, nil
+	}, func(v string) string { return v })
+}
+
+func choiceSetting(name string, field func(*Faults) *string, values ...string) setting {
+	return newSetting(name, field, func(text string) (string, error) {
+		if !slices.Contains(values, text) {
+			return "", fmt.Errorf("%q is none of %s", text, strings.Join(values, ", "))
 		}
 		return text, nil
 	}, func(v string) string { return v })

@@ -117,7 +117,7 @@ func (i *injector) token(now time.Time) decision {
 	f := i.faults
 	jitter, fail := i.tokens.Float64(), i.tokens.Float64()
 	d := decision{
-		wait:       f.Latency + time.Duration(jitter*float64(f.Jitter)),
+		wait:       f.Latency + f.TokenLatency + time.Duration(jitter*float64(f.Jitter)),
 		outage:     i.outageLocked(now),
 		retryAfter: retryAfter(f),
 		faults:     f,

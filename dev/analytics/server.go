@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -44,6 +45,7 @@ type Server struct {
 	ledger   *ledger
 	tokens   *tokens
 	injector *injector
+	secret   atomic.Pointer[string] // of the client
 
 	mu       sync.Mutex
 	http     *http.Server
@@ -81,7 +83,9 @@ func New(c Config) (*Server, error) {
 		tokens:   newTokens(now),
 		injector: newInjector(c.Seed, c.Faults, now),
 	}
+	s.SetClientSecret(c.ClientSecret)
 	s.mux.HandleFunc("POST /oauth/token", s.serveToken)
+	s.mux.HandleFunc("POST /v1/login", s.serveLogin)
 	s.mux.HandleFunc("POST /v1/events", s.serveEvents)
 	s.mux.HandleFunc("GET /stats", s.serveStats)
 	s.mux.HandleFunc("GET /events", s.serveRecent)
@@ -160,6 +164,9 @@ func (s *Server) EventsURL() string { return s.endpoint("/v1/events") }
 
 // TokenURL is where tokens are asked for; it is empty before Start.
 func (s *Server) TokenURL() string { return s.endpoint("/oauth/token") }
+
+// LoginURL is where a client logs in with a JSON body; it is empty before Start.
+func (s *Server) LoginURL() string { return s.endpoint("/v1/login") }
 
 func (s *Server) endpoint(path string) string {
 	base := s.URL()

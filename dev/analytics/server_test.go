@@ -210,7 +210,7 @@ func TestTokensAreForgotten(t *testing.T) {
 	now := time.Now()
 	store := newTokens(now)
 	for range 10 * maxRemembered {
-		store.issue(time.Second, 0, now)
+		store.issue(time.Second, 0, false, now)
 		now = now.Add(time.Second)
 	}
 	if len(store.granted) > maxRemembered {

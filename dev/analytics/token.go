@@ -2,14 +2,11 @@ package analytics
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -37,8 +34,11 @@ func newTokens(now time.Time) *tokens {
 	return &tokens{granted: map[string]grant{}, epoch: now}
 }
 
-func (t *tokens) issue(life, revokeEvery time.Duration, now time.Time) string {
+func (t *tokens) issue(life, revokeEvery time.Duration, asJWT bool, now time.Time) string {
 	token := rand.Text()
+	if asJWT {
+		token = jwt(now, now.Add(life), token)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.revokeDue(revokeEvery, now)
@@ -51,6 +51,13 @@ func (t *tokens) issue(life, revokeEvery time.Duration, now time.Time) string {
 	}
 	t.granted[token] = grant{expires: now.Add(life)}
 	return token
+}
+
+// jwt makes a JSON Web Token whose signature is the text that makes it unique.
+func jwt(issued, expires time.Time, unique string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode([]byte(`{"alg":"none","typ":"JWT"}`)) + "." +
+		encode(fmt.Appendf(nil, `{"iat":%d,"exp":%d}`, issued.Unix(), expires.Unix())) + "." + unique
 }
 
 var (
@@ -123,110 +130,6 @@ func (t *tokens) counts(now time.Time) (active int, revoked uint64) {
 		}
 	}
 	return active, t.revoked
-}
-
-// oauthError is an error answer of RFC 6749 section 5.2.
-type oauthError struct {
-	Code        string `json:"error"`
-	Description string `json:"error_description"`
-	status      int
-}
-
-func (e *oauthError) Error() string { return e.Code + ": " + e.Description }
-
-func invalidRequest(format string, args ...any) *oauthError {
-	return &oauthError{"invalid_request", fmt.Sprintf(format, args...), http.StatusBadRequest}
-}
-
-// maxTokenRequest is the largest token request read, in bytes.
-const maxTokenRequest = 64 << 10
-
-func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
-	s.ledger.count(func(t *Stats) { t.TokenRequests++ })
-	if !s.misbehaveToken(w, r) {
-		return
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxTokenRequest)
-	w.Header().Set("Cache-Control", "no-store")
-	if err := s.grantable(r); err != nil {
-		if err.status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", `Basic realm="analytics"`)
-		}
-		s.answerToken(w, err.status, err)
-		return
-	}
-	f, now := s.injector.current(), time.Now()
-	life := s.config.TokenLife
-	if f.TokenLife > 0 {
-		life = f.TokenLife
-	}
-	token := s.tokens.issue(life, f.RevokeEvery, now)
-	s.ledger.count(func(t *Stats) { t.TokenGrants++ })
-	s.answerToken(w, http.StatusOK, map[string]any{
-		"access_token": token,
-		"token_type":   "Bearer",
-		// Whole seconds, rounded down: a client must not believe a token longer
-		// than it lives.
-		"expires_in": int64(life / time.Second),
-	})
-}
-
-// grantable checks a client-credentials request.
-func (s *Server) grantable(r *http.Request) *oauthError {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
-		return invalidRequest("the body must be application/x-www-form-urlencoded")
-	}
-	if err := r.ParseForm(); err != nil {
-		return invalidRequest("the form cannot be read: %v", err)
-	}
-	for name, values := range r.PostForm {
-		if len(values) > 1 {
-			return invalidRequest("parameter %q is repeated", name)
-		}
-	}
-	id, secret, err := clientCredentials(r)
-	if err != nil {
-		return err
-	}
-	if !equal(id, s.config.ClientID) || !equal(secret, s.config.ClientSecret) {
-		return &oauthError{"invalid_client", "the client is not known or its secret is wrong", http.StatusUnauthorized}
-	}
-	switch grant := r.PostForm.Get("grant_type"); grant {
-	case "client_credentials":
-		return nil
-	case "":
-		return invalidRequest("parameter \"grant_type\" is missing")
-	default:
-		return &oauthError{"unsupported_grant_type", "only client_credentials is supported", http.StatusBadRequest}
-	}
-}
-
-// clientCredentials reads HTTP Basic or form credentials, RFC 6749 section 2.3.1.
-// Credentials in the URL are not looked at, as it demands.
-func clientCredentials(r *http.Request) (id, secret string, _ *oauthError) {
-	basicID, basicSecret, basic := r.BasicAuth()
-	inForm := r.PostForm.Has("client_secret")
-	switch {
-	case basic && inForm:
-		return "", "", invalidRequest("credentials are given both by HTTP Basic and in the form: use one")
-	case basic:
-		id, errID := url.QueryUnescape(basicID)
-		secret, errSecret := url.QueryUnescape(basicSecret)
-		if errID != nil || errSecret != nil {
-			return "", "", &oauthError{"invalid_client", "HTTP Basic credentials must be form-urlencoded", http.StatusUnauthorized}
-		}
-		return id, secret, nil
-	case inForm:
-		return r.PostForm.Get("client_id"), r.PostForm.Get("client_secret"), nil
-	default:
-		return "", "", &oauthError{"invalid_client", "no client credentials: use HTTP Basic or client_id and client_secret", http.StatusUnauthorized}
-	}
-}
-
-// equal compares in a time that tells nothing about either text.
-func equal(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
 // bearerToken returns the token of an Authorization header.
