@@ -22,20 +22,9 @@ type Stage interface {
 	Delete(ctx context.Context, key string) error
 }
 
-// Keeper asks the pipeline's TokenKeeper for a token other than the known
-// version, and waits for its answer.
-type Keeper interface {
-	Refresh(ctx context.Context, pipeline string, known int64) (workflows.TokenVersion, error)
-}
-
 // Destination makes one attempt to deliver a batch.
 type Destination interface {
 	Deliver(ctx context.Context, r delivery.Request) delivery.Answer
-}
-
-// TokenEndpoint makes one request for a new token.
-type TokenEndpoint interface {
-	Fetch(ctx context.Context) (token.Token, error)
 }
 
 // Format is FormatLogs and what it needs.
@@ -44,17 +33,6 @@ type Format struct {
 	Formatter Formatter
 	// Concurrency is how many batches of a window are delivered at once.
 	Concurrency int
-}
-
-// Tokens is AcquireToken and RefreshToken and what they need.
-type Tokens struct {
-	Store    *token.Store
-	Cache    *token.Cache
-	Endpoint TokenEndpoint
-	Keeper   Keeper
-	// RefreshAhead is how long before its expiry a token is replaced.
-	RefreshAhead time.Duration
-	Now          func() time.Time
 }
 
 // Deliver is DeliverBatch and what it needs.
@@ -92,9 +70,10 @@ func (w *Worker) Register(r worker.ActivityRegistry) {
 	register(r, workflows.SweepStageName, w.Sweep.SweepStage)
 }
 
-// RegisterRefresh registers the activity of window.TokenQueue.
+// RegisterRefresh registers the activities of window.TokenQueue.
 func (w *Worker) RegisterRefresh(r worker.ActivityRegistry) {
 	register(r, workflows.RefreshTokenName, w.Tokens.RefreshToken)
+	register(r, workflows.WatchClientSecretName, w.Tokens.WatchClientSecret)
 }
 
 func register(r worker.ActivityRegistry, name string, fn any) {

@@ -129,7 +129,7 @@ func TestDeliverBatchWithoutARequest(t *testing.T) {
 		"token version is gone": {version: 7, kind: workflows.ErrorTokenRefused, detail: unused(7)},
 		"Parameter Store down": {version: 2, kind: activities.ErrorTokenUnavailable, retried: true,
 			prepare: func(_ *fakeStage, p *parameterStore) { p.brokenGet = broken }},
-		"parameter holds something else": {version: 3, kind: activities.ErrorTokenUnavailable, retried: true,
+		"parameter holds something else": {version: 3, kind: activities.ErrorParameterForeign, retried: true,
 			prepare: func(_ *fakeStage, p *parameterStore) {
 				p.versions[parameter] = append(p.versions[parameter], secretCanary)
 			}},

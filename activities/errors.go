@@ -13,11 +13,6 @@ import (
 // Error types beside those that workflows act on. They name the fault in the Web
 // UI; all of them are retried.
 const (
-	// ErrorTokenUnavailable: neither the Parameter Store nor the TokenKeeper could
-	// give a token.
-	ErrorTokenUnavailable = "TokenUnavailable"
-	// ErrorTokenEndpoint: the token endpoint did not give a token.
-	ErrorTokenEndpoint = "TokenEndpoint"
 	// ErrorStageUnavailable: the stage could not be read or written.
 	ErrorStageUnavailable = "StageUnavailable"
 	// ErrorTemporal: Temporal did not answer a question of an activity.
@@ -43,14 +38,6 @@ func newTooManyBatches() error {
 	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(
 		"the window makes more than %d batches: raise LOGPIPE_BATCH_MAX_BYTES or LOGPIPE_BATCH_MAX_EVENTS, then redrive it; for windows to come, LOGPIPE_WINDOW_MAX_BYTES can be lowered instead",
 		maxBatches), ErrorTooManyBatches, nil)
-}
-
-func newTokenUnavailable(err error) error {
-	return temporal.NewApplicationError(err.Error(), ErrorTokenUnavailable)
-}
-
-func newTokenEndpoint(err error) error {
-	return temporal.NewApplicationError(err.Error(), ErrorTokenEndpoint)
 }
 
 // newTokenRefused: the token is no good; the workflow gets another and delivers

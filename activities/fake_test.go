@@ -186,7 +186,7 @@ func (p *parameterStore) PutParameter(_ context.Context, in *ssm.PutParameterInp
 func newStore(t *testing.T, lives ...time.Duration) (*token.Store, *parameterStore) {
 	t.Helper()
 	parameters := &parameterStore{versions: map[string][]string{}}
-	store := token.NewStore(parameters, parameter)
+	store := token.NewStore(parameters, token.StoreOptions{Name: parameter})
 	for i, life := range lives {
 		_, err := store.Put(t.Context(), aToken(i+1, life))
 		require.NoError(t, err)

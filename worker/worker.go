@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -52,6 +51,7 @@ type Worker struct {
 	config     config.Config
 	parameters token.Parameters
 	store      *token.Store
+	keeper     activities.TemporalKeeper
 	worker     sdkworker.Worker
 	refresher  sdkworker.Worker
 	logger     *slog.Logger
@@ -64,8 +64,9 @@ func New(d Dependencies) (*Worker, error) {
 	cfg := d.Config
 	w := &Worker{
 		config: cfg, parameters: d.Parameters, logger: d.Logger,
-		store: token.NewStore(d.Parameters, cfg.TokenParameter),
-		stop:  func() {},
+		store:  newTokenStore(cfg, d.Parameters),
+		keeper: activities.TemporalKeeper{Client: d.Temporal},
+		stop:   func() {},
 	}
 	concurrency := cfg.WorkerActivities
 	if concurrency == 0 {
@@ -99,15 +100,11 @@ func New(d Dependencies) (*Worker, error) {
 		Format: &activities.Format{Stage: d.Stage, Formatter: formatter, Concurrency: cfg.DeliveryConcurrency},
 		Tokens: &activities.Tokens{
 			Store: w.store, Cache: cache,
-			Endpoint: &token.Endpoint{
-				URL: cfg.TokenURL, ClientID: cfg.ClientID, Scope: cfg.TokenScope, HTTP: httpClient,
-				Secret: func(ctx context.Context) (config.Secret, error) {
-					return token.ReadSecret(ctx, d.Parameters, cfg.ClientSecretParameter)
-				},
-			},
-			Keeper:       activities.TemporalKeeper{Client: d.Temporal},
-			RefreshAhead: cfg.TokenRefreshAhead,
-			Now:          time.Now,
+			Source:       newTokenSource(cfg, w.clientSecret),
+			Secret:       w.clientSecret,
+			Keeper:       activities.NewSharedKeeper(w.keeper, time.Now),
+			RefreshAhead: cfg.TokenRefreshAhead, RefreshJitter: cfg.TokenRefreshJitter,
+			Now: time.Now,
 		},
 		Deliver: &activities.Deliver{
 			Stage: d.Stage, Cache: cache, Now: time.Now,
@@ -137,11 +134,8 @@ func registerWorkflows(r sdkworker.WorkflowRegistry) {
 // Start checks the parameters and begins to take tasks. The token endpoint and the
 // destination are not called: their outage must not keep a worker from starting.
 func (w *Worker) Start(ctx context.Context) error {
-	if _, err := token.ReadSecret(ctx, w.parameters, w.config.ClientSecretParameter); err != nil {
-		return fmt.Errorf("client secret: %w; LOGPIPE_CLIENT_SECRET_PARAMETER names the parameter, AWS_REGION and AWS_ENDPOINT_URL where it is, and the caller needs ssm:GetParameter on it and kms:Decrypt on its key", err)
-	}
-	if _, err := w.store.Get(ctx); err != nil && !errors.Is(err, token.ErrNotFound) {
-		return fmt.Errorf("token: %w; LOGPIPE_TOKEN_PARAMETER names the parameter, and the caller needs ssm:GetParameter and ssm:PutParameter on it", err)
+	if err := w.checkParameters(ctx); err != nil {
+		return err
 	}
 	if err := w.worker.Start(); err != nil {
 		return fmt.Errorf("start polling task queue %s: %w", window.WorkerQueue(w.config.Pipeline), err)
@@ -156,6 +150,11 @@ func (w *Worker) Start(ctx context.Context) error {
 		parts.Go(w.refresher.Stop)
 		parts.Wait()
 	})
+	// It looks for a token before the first window needs one.
+	if err := w.keeper.Start(ctx, w.config.Pipeline); err != nil {
+		w.stop()
+		return err
+	}
 	w.logger.Info("worker runs", "settings", w.config)
 	if w.config.Redact == config.RedactOff {
 		w.logger.Warn("redaction is off: passwords, tokens and keys in log lines are delivered as they were logged; set redact to on")
@@ -167,7 +166,7 @@ func (w *Worker) Start(ctx context.Context) error {
 // time for it is over. Stopping twice, or before starting, is fine.
 func (w *Worker) Stop() { w.stop() }
 
-// newHTTPClient returns the client for the destination and the token endpoint. Its
+// newHTTPClient returns the client for the destination. Its
 // idle connections suffice for all activities at once, so that a busy worker does
 // not connect anew for each request.
 func newHTTPClient(timeout time.Duration, concurrency int) *http.Client {

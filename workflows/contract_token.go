@@ -28,13 +28,60 @@ type RefreshTokenInput struct {
 	KnownVersion int64 `json:"knownVersion,omitempty"`
 }
 
+// TokenFailure is the detail of an error of RefreshToken.
+type TokenFailure struct {
+	// SecretVersion is the version of the client secret that was refused, 0 where none
+	// was.
+	SecretVersion int64 `json:"secretVersion,omitempty"`
+	// TokenSpent: the token endpoint has given a token, which is lost now or soon. To ask
+	// again costs another one.
+	TokenSpent bool `json:"tokenSpent,omitempty"`
+}
+
+// WatchClientSecretInput names the version of the client secret that is of no use.
+type WatchClientSecretInput struct {
+	KnownVersion int64 `json:"knownVersion"`
+}
+
+// TokenTrouble is why a token is not replaced although it should be.
+type TokenTrouble struct {
+	// Type is that of the error of the last attempt, or ErrorTokenRefused where the
+	// destination refuses what it is given.
+	Type    string `json:"type"`
+	Message string `json:"message"`
+	// Since is when it began, by Temporal's clock.
+	Since time.Time `json:"since"`
+	// Attempts that have failed since.
+	Attempts int `json:"attempts"`
+	// NextAt is when it is tried again, by Temporal's clock.
+	NextAt time.Time `json:"nextAt"`
+	// SecretVersion is that of TokenFailure.
+	SecretVersion int64 `json:"secretVersion,omitempty"`
+}
+
 // TokenKeeperInput is what one run of the TokenKeeper hands to the next.
 type TokenKeeperInput struct {
 	Pipeline string `json:"pipeline"`
 	// Current is the token as the last run left it; its version is 0 at first.
 	Current TokenVersion `json:"current"`
+	// ObtainedAt is when it became that, by Temporal's clock.
+	ObtainedAt time.Time `json:"obtainedAt,omitzero"`
 	// RefreshAt is when it is replaced, by Temporal's clock; zero for never.
 	RefreshAt time.Time `json:"refreshAt,omitzero"`
 	// Refreshes counts tokens over all runs.
 	Refreshes int `json:"refreshes,omitempty"`
+	// Early counts tokens in a row that were asked to be replaced soon after they were
+	// obtained. It sets the pace of what follows.
+	Early int `json:"early,omitempty"`
+	// Trouble is nil where all is well. A run that begins with it goes on trying.
+	Trouble *TokenTrouble `json:"trouble,omitempty"`
+	// KnownVersion is what is to be replaced while there is trouble.
+	KnownVersion int64 `json:"knownVersion,omitempty"`
+}
+
+// TokenKeeperState answers the query QueryState.
+type TokenKeeperState struct {
+	Current TokenVersion `json:"current"`
+	// Trouble is nil where all is well, or where the first attempt is under way.
+	Trouble *TokenTrouble `json:"trouble,omitempty"`
 }

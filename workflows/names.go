@@ -14,17 +14,18 @@ const (
 	PollShardName    = "PollShard"
 
 	// Activities of the worker processes.
-	FormatLogsName   = "FormatLogs"
-	AcquireTokenName = "AcquireToken"
-	RefreshTokenName = "RefreshToken"
-	DeliverBatchName = "DeliverBatch"
-	SplitBatchName   = "SplitBatch"
-	ClearStageName   = "ClearStage"
-	StartReadersName = "StartReaders"
-	SweepStageName   = "SweepStage"
+	FormatLogsName        = "FormatLogs"
+	AcquireTokenName      = "AcquireToken"
+	RefreshTokenName      = "RefreshToken"
+	WatchClientSecretName = "WatchClientSecret"
+	DeliverBatchName      = "DeliverBatch"
+	SplitBatchName        = "SplitBatch"
+	ClearStageName        = "ClearStage"
+	StartReadersName      = "StartReaders"
+	SweepStageName        = "SweepStage"
 )
 
-// Signals and updates.
+// Signals, updates and queries.
 const (
 	// SignalShardDrained tells a StreamReader that a shard was read to its end.
 	SignalShardDrained = "shard-drained"
@@ -38,6 +39,11 @@ const (
 	SignalSkipGap = "skip-gap"
 	// UpdateRefresh asks a TokenKeeper for a token other than a given version.
 	UpdateRefresh = "refresh"
+	// SignalRetry tells a TokenKeeper that is in trouble to try again at once. It takes no
+	// input and means nothing otherwise.
+	SignalRetry = "retry"
+	// QueryState asks a TokenKeeper for its TokenKeeperState.
+	QueryState = "state"
 )
 
 // Types of the application errors that workflows act on. They are in histories
@@ -51,6 +57,14 @@ const (
 	ErrorBatchTooLarge = "BatchTooLarge"
 	// ErrorDestinationUnavailable: the destination could not take the batch now.
 	ErrorDestinationUnavailable = "DestinationUnavailable"
+	// ErrorTokenUnavailable: neither the Parameter Store nor the TokenKeeper could give a
+	// token now.
+	ErrorTokenUnavailable = "TokenUnavailable"
+	// ErrorTokenEndpoint: the token endpoint did not give a token.
+	ErrorTokenEndpoint = "TokenEndpoint"
+	// ErrorTokenClientRefused: the token endpoint refused the client. Asking again is
+	// useless until somebody changes the secret, the settings or the endpoint.
+	ErrorTokenClientRefused = "TokenClientRefused"
 	// ErrorStageObject: a staged object is missing or damaged.
 	ErrorStageObject = "StageObject"
 )

@@ -25,6 +25,18 @@ const (
 	// recovery is noticed within a minute.
 	longestDeliveryRetry = time.Minute
 
+	// longestAcquireRetry bounds the pause of a window that waits for a token. In a long
+	// outage many do, each with an attempt of its own.
+	longestAcquireRetry = 5 * time.Minute
+
+	// refreshTokenTimeout bounds one attempt to replace the token: a request to the
+	// token endpoint, and the parameters before and behind it.
+	refreshTokenTimeout = 50 * time.Second
+
+	// watchInterval is how often it is looked whether a refused client secret was
+	// replaced.
+	watchInterval = 15 * time.Second
+
 	// DeliverBatchTimeout bounds one attempt to deliver, reading the batch from
 	// the stage included. The HTTP timeout of a worker must be below it.
 	DeliverBatchTimeout = time.Minute
@@ -56,20 +68,37 @@ func formatLogsOptions(ctx workflow.Context, in FlushWindowInput) workflow.Conte
 	})
 }
 
+// acquireTokenOptions: an attempt that finds no token says itself when to try again.
+// These pauses hold where it cannot.
 func acquireTokenOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryWithin(longestAcquireRetry),
 	})
 }
 
 // refreshTokenOptions puts RefreshToken on a queue of its own: however many
-// AcquireTokens hold the slots of a worker, what they wait for can run.
+// AcquireTokens hold the slots of a worker, what they wait for can run. It is tried
+// once: the TokenKeeper has to know what is wrong.
 func refreshTokenOptions(ctx workflow.Context, pipeline string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           window.TokenQueue(pipeline),
-		StartToCloseTimeout: time.Minute,
-		RetryPolicy:         retryWithin(longestRetry),
+		StartToCloseTimeout: refreshTokenTimeout,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
+	})
+}
+
+// watchClientSecretOptions: it fails for as long as the secret has not changed, so that
+// its retries are the watch and the history gets no event for them.
+func watchClientSecretOptions(ctx workflow.Context, pipeline string, atMost time.Duration) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              window.TokenQueue(pipeline),
+		ScheduleToCloseTimeout: atMost,
+		StartToCloseTimeout:    20 * time.Second,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval: watchInterval, BackoffCoefficient: 1, MaximumInterval: watchInterval,
+		},
+		Summary: "is the client secret another one?",
 	})
 }
 

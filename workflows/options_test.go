@@ -9,7 +9,8 @@ import (
 )
 
 // TestActivitiesAreRetriedForEver: an outage of days must not end a window, so no
-// activity may have a last attempt or a deadline over all attempts.
+// activity may have a last attempt or a deadline over all attempts. Those of the
+// TokenKeeper are none of a window, and it repeats them itself.
 func TestActivitiesAreRetriedForEver(t *testing.T) {
 	t.Parallel()
 	var suite testsuite.WorkflowTestSuite
@@ -18,7 +19,6 @@ func TestActivitiesAreRetriedForEver(t *testing.T) {
 		for name, options := range map[string]workflow.Context{
 			FormatLogsName:   formatLogsOptions(ctx, FlushWindowInput{}),
 			AcquireTokenName: acquireTokenOptions(ctx),
-			RefreshTokenName: refreshTokenOptions(ctx, "p"),
 			DeliverBatchName: deliverBatchOptions(ctx, 0, 1, Batch{}),
 			ClearStageName:   clearStageOptions(ctx),
 			StartReadersName: startReadersOptions(ctx, 1),

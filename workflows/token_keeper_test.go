@@ -57,9 +57,9 @@ func TestTokenKeeperRefreshesOnceForAll(t *testing.T) {
 	env := environment(t)
 	var r refreshes
 	r.register(env, time.Hour)
-	first, err1 := asked(env, "1", 0, time.Second)
-	second, err2 := asked(env, "2", 0, time.Second)
-	third, err3 := asked(env, "3", 0, time.Second)
+	first, err1 := asked(env, "1", 0, 0)
+	second, err2 := asked(env, "2", 0, 0)
+	third, err3 := asked(env, "3", 0, 0)
 	env.ExecuteWorkflow(workflows.TokenKeeper, workflows.TokenKeeperInput{Pipeline: "p"})
 	require.NoError(t, *err1)
 	require.NoError(t, *err2)

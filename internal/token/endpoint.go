@@ -3,112 +3,106 @@ package token
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math"
 	"net/http"
 	"net/url"
-	"strconv"
+	"regexp"
 	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
-
-	"github.com/log-event-pipeline/logpipe/internal/config"
 )
 
-// ErrRejected is wrapped where the token endpoint understood the request and
-// refused it: asking again without a change of settings or secret is useless.
-var ErrRejected = errors.New("the token endpoint refused the client")
-
 // Endpoint asks an OAuth 2.0 token endpoint for tokens by client credentials
-// (RFC 6749, section 4.4). The client authenticates by HTTP Basic.
+// (RFC 6749, section 4.4).
 type Endpoint struct {
-	// URL of the token endpoint.
-	URL string
-	// ClientID at the token endpoint.
-	ClientID string
-	// Secret returns the client secret; it is asked for each request.
-	Secret func(context.Context) (config.Secret, error)
+	Client
+	// Post sends id and secret in the form (client_secret_post) instead of by HTTP
+	// Basic (client_secret_basic).
+	Post bool
 	// Scope is sent where it is not empty; several are separated by spaces.
 	Scope string
-	// HTTP makes the request; it sets the timeout.
-	HTTP *http.Client
-	// Now is the clock, time.Now where nil.
-	Now func() time.Time
+	// Audience is sent where it is not empty.
+	Audience string
+	// Parameters are sent beside these.
+	Parameters map[string]string
 }
 
-// Fetch makes one request for a token. It does not retry. Errors wrap
-// ErrRejected where the client was refused; none of them holds a secret or the
-// body of the answer.
+// Fetch makes one request for a token. It does not retry. Errors of the endpoint are
+// an [*EndpointError] and wrap ErrRejected where the client was refused; others are
+// those of the client secret.
 func (e *Endpoint) Fetch(ctx context.Context) (Token, error) {
-	now := time.Now
-	if e.Now != nil {
-		now = e.Now
-	}
-	secret, err := e.Secret(ctx)
+	secret, err := e.secret(ctx)
 	if err != nil {
-		return Token{}, fmt.Errorf("get the client secret: %w", err)
+		return Token{}, err
 	}
+	x := &exchange{Client: &e.Client, secretVersion: secret.Version, asked: e.now()}
 	settings := clientcredentials.Config{
-		ClientID:     e.ClientID,
-		ClientSecret: secret.Reveal(),
-		TokenURL:     e.URL,
+		ClientID:       e.ID,
+		ClientSecret:   secret.Value.Reveal(),
+		TokenURL:       e.URL,
+		EndpointParams: e.parameters(),
 		// Named, because probing for the style costs a second request.
 		AuthStyle: oauth2.AuthStyleInHeader,
+	}
+	if e.Post {
+		settings.AuthStyle = oauth2.AuthStyleInParams
 	}
 	if e.Scope != "" {
 		settings.Scopes = []string{e.Scope}
 	}
-	// Before the request, so that the token's life is never overestimated.
-	asked := now()
-	got, err := settings.Token(context.WithValue(ctx, oauth2.HTTPClient, e.HTTP))
+	got, err := settings.Token(context.WithValue(ctx, oauth2.HTTPClient, x.httpClient()))
 	if err != nil {
-		return Token{}, fmt.Errorf("ask %s for a token: %w", e.URL, sanitised(err))
+		return Token{}, x.failed(sanitised(err, secret.Value.Reveal()))
 	}
-	fresh := Token{AccessToken: config.NewSecret(got.AccessToken), Type: got.Type(), ObtainedAt: asked}
-	if life := lifetime(got); life > 0 {
-		fresh.ExpiresAt = asked.Add(life)
+	members := map[string]any{}
+	for _, name := range []string{memberExpiresIn, memberExpiresAt} {
+		members[name] = got.Extra(name)
+	}
+	fresh, err := x.token(members, got.AccessToken, got.Type(), "")
+	if err != nil {
+		return Token{}, x.failed(err)
 	}
 	return fresh, nil
 }
 
-// lifetime reads expires_in as the endpoint sent it, a number or, against RFC
-// 6749, a string; 0 where it is missing. The oauth2 package has added it to the
-// time after the request, which is too late.
-func lifetime(t *oauth2.Token) time.Duration {
-	seconds, err := strconv.ParseFloat(fmt.Sprint(t.Extra("expires_in")), 64)
-	if err != nil || seconds <= 0 || seconds > math.MaxInt32 {
-		return 0
+func (e *Endpoint) parameters() url.Values {
+	values := url.Values{}
+	for name, value := range e.Parameters {
+		values.Set(name, value)
 	}
-	return time.Duration(seconds * float64(time.Second))
+	if e.Audience != "" {
+		values.Set("audience", e.Audience)
+	}
+	return values
 }
 
 // sanitised strips what an error of the oauth2 package may quote: the body of
 // the answer can hold whatever the endpoint was sent.
-func sanitised(err error) error {
+func sanitised(err error, secret string) error {
 	if answered, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		status := 0
-		if answered.Response != nil {
-			status = answered.Response.StatusCode
-		}
 		code := answered.ErrorCode
-		if code == "" || len(code) > 40 || strings.ContainsFunc(code, notErrorCode) {
-			code = "no error code"
+		if !errorCode.MatchString(code) || strings.Contains(code, secret) {
+			code = ""
 		}
-		if status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests {
-			return fmt.Errorf("HTTP status %d, %s: %w; check the client id, the client secret's parameter and the scope", status, code, ErrRejected)
+		status := answered.Response.StatusCode
+		if status < 300 {
+			// An error under the status of a success.
+			status = http.StatusBadRequest
 		}
-		return fmt.Errorf("HTTP status %d, %s", status, code)
+		return statusError(status, code)
 	}
-	// A transport error names the URL a second time; what it wraps is enough.
-	if transport, ok := errors.AsType[*url.Error](err); ok {
-		return transport.Err
+	if cause := transportCause(err); cause != nil {
+		return cause
 	}
-	return errors.New("the answer is no token (RFC 6749, section 5.1)")
+	if cause, ok := strings.CutPrefix(err.Error(), "oauth2: cannot fetch token: "); ok {
+		return errors.New("read the answer: " + cause)
+	}
+	return errNoToken
 }
 
-// notErrorCode tells runes that the error codes of RFC 6749 do not use.
-func notErrorCode(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.'
-}
+// errNoToken: the endpoint answers, but not as one.
+var errNoToken = errors.New("the answer is no token (RFC 6749, section 5.1); check that LOGPIPE_TOKEN_URL is an OAuth 2.0 token endpoint")
+
+// errorCode matches what an error code looks like (RFC 6749, section 5.2), and no secret
+// that has digits.
+var errorCode = regexp.MustCompile(`^[a-z_]{1,40}$`)

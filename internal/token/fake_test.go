@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -19,6 +20,8 @@ type parameterStore struct {
 	reads    int
 	last     *ssm.PutParameterInput
 	broken   error
+	slow     time.Duration
+	written  time.Time
 }
 
 func newParameterStore() *parameterStore {
@@ -26,6 +29,9 @@ func newParameterStore() *parameterStore {
 }
 
 func (p *parameterStore) GetParameter(_ context.Context, in *ssm.GetParameterInput, _ ...func(*ssm.Options)) (*ssm.GetParameterOutput, error) {
+	if p.slow > 0 {
+		<-time.After(p.slow) // of the clock of testing/synctest
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reads++
@@ -47,7 +53,7 @@ func (p *parameterStore) GetParameter(_ context.Context, in *ssm.GetParameterInp
 			return nil, &types.ParameterVersionNotFound{}
 		}
 	}
-	return &ssm.GetParameterOutput{Parameter: &types.Parameter{Name: &name, Value: &versions[at-1], Version: int64(at)}}, nil
+	return &ssm.GetParameterOutput{Parameter: &types.Parameter{Name: &name, Value: &versions[at-1], Version: int64(at), LastModifiedDate: &p.written}}, nil
 }
 
 func (p *parameterStore) PutParameter(_ context.Context, in *ssm.PutParameterInput, _ ...func(*ssm.Options)) (*ssm.PutParameterOutput, error) {

@@ -14,7 +14,7 @@ type Token struct {
 	AccessToken config.Secret
 	// Type is the token's type as the token endpoint named it, usually "Bearer".
 	Type string
-	// ExpiresAt is zero where the token endpoint did not say.
+	// ExpiresAt is zero where nobody said.
 	ExpiresAt time.Time
 	// ObtainedAt is when the token endpoint issued it, by our clock.
 	ObtainedAt time.Time
@@ -25,13 +25,32 @@ func (t Token) Expired(now time.Time) bool {
 	return !t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt)
 }
 
-// RefreshAt is when the token should be replaced: ahead of its expiry, but never
-// before half of its life, so that a short-lived token is not replaced in a
-// circle. It is zero for a token that does not expire.
-func (t Token) RefreshAt(ahead time.Duration) time.Time {
+// Shares of a token's life that bound what is given up of it, so that a token with a
+// short life is not replaced in a circle.
+const (
+	mostAhead  = 5  // a fifth
+	mostJitter = 10 // and a tenth
+)
+
+// RefreshAt is when the token should be replaced: ahead of its expiry, and earlier by
+// the jitter. No more than a fifth of its life is given up for the one, and a tenth for
+// the other. It is zero for a token that does not expire.
+func (t Token) RefreshAt(ahead, jitter time.Duration) time.Time {
 	if t.ExpiresAt.IsZero() {
 		return time.Time{}
 	}
-	life := t.ExpiresAt.Sub(t.ObtainedAt)
-	return t.ExpiresAt.Add(-max(0, min(ahead, life/2)))
+	life := max(0, t.ExpiresAt.Sub(t.ObtainedAt))
+	return t.ExpiresAt.Add(-min(ahead, life/mostAhead) - min(jitter, life/mostJitter))
+}
+
+// longestFading bounds the time before its expiry in which a token is fading.
+const longestFading = 30 * time.Second
+
+// fading reports whether the token is so near its end that there should be another one.
+func (t Token) fading(now time.Time) bool {
+	if t.ExpiresAt.IsZero() {
+		return false
+	}
+	life := max(0, t.ExpiresAt.Sub(t.ObtainedAt))
+	return !now.Before(t.ExpiresAt.Add(-min(longestFading, life/10)))
 }

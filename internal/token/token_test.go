@@ -1,13 +1,11 @@
 package token_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"net/http"
-	"net/http/httptest"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
@@ -33,7 +31,7 @@ func aToken(life time.Duration) token.Token {
 func TestStoreRoundTrip(t *testing.T) {
 	t.Parallel()
 	ssm := newParameterStore()
-	store := token.NewStore(ssm, name)
+	store := token.NewStore(ssm, token.StoreOptions{Name: name})
 	_, err := store.Get(t.Context())
 	require.ErrorIs(t, err, token.ErrNotFound)
 
@@ -68,7 +66,7 @@ func TestStoreDoesNotTakeForeignContentForAToken(t *testing.T) {
 	for _, content := range []string{canary, `{"password":"` + canary + `"}`, `["` + canary + `"]`, `{"access_token":42,"x":"` + canary + `"}`, "{}"} {
 		ssm := newParameterStore()
 		ssm.versions[name] = []string{content}
-		_, err := token.NewStore(ssm, name).Get(t.Context())
+		_, err := token.NewStore(ssm, token.StoreOptions{Name: name}).Get(t.Context())
 		require.ErrorIs(t, err, token.ErrForeign, content)
 		require.NotContains(t, err.Error(), canary)
 		require.Contains(t, err.Error(), name)
@@ -84,22 +82,29 @@ func TestReadSecret(t *testing.T) {
 	ssm.versions["/p/secret"] = []string{"old", "rotated"}
 	secret, err := token.ReadSecret(t.Context(), ssm, "/p/secret")
 	require.NoError(t, err)
-	require.Equal(t, "rotated", secret.Reveal())
+	require.Equal(t, "rotated", secret.Value.Reveal())
+	require.Equal(t, int64(2), secret.Version)
+	ssm.versions["/p/secret"] = []string{"of a file\r\n"}
+	secret, err = token.ReadSecret(t.Context(), ssm, "/p/secret")
+	require.NoError(t, err)
+	require.Equal(t, "of a file", secret.Value.Reveal())
 }
 
 func TestRefreshAt(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ life, ahead, want time.Duration }{
-		{time.Hour, time.Minute, 59 * time.Minute},
-		{10 * time.Second, time.Minute, 5 * time.Second},
-		{time.Hour, 0, time.Hour},
-		{-time.Hour, time.Minute, -time.Hour},
+	for _, c := range []struct{ life, ahead, jitter, want time.Duration }{
+		{time.Hour, time.Minute, 0, 59 * time.Minute},
+		{time.Hour, time.Minute, 10 * time.Second, 59*time.Minute - 10*time.Second},
+		{10 * time.Second, time.Minute, 0, 8 * time.Second},
+		{10 * time.Second, time.Minute, time.Minute, 7 * time.Second},
+		{time.Hour, 0, 0, time.Hour},
+		{-time.Hour, time.Minute, time.Minute, -time.Hour},
 	} {
-		if got := aToken(c.life).RefreshAt(c.ahead).Sub(now); got != c.want {
-			t.Errorf("life %s, ahead %s: refreshed after %s, want %s", c.life, c.ahead, got, c.want)
+		if got := aToken(c.life).RefreshAt(c.ahead, c.jitter).Sub(now); got != c.want {
+			t.Errorf("life %s, ahead %s, jitter %s: refreshed after %s, want %s", c.life, c.ahead, c.jitter, got, c.want)
 		}
 	}
-	require.True(t, token.Token{ObtainedAt: now}.RefreshAt(time.Minute).IsZero(), "a token without an end")
+	require.True(t, token.Token{ObtainedAt: now}.RefreshAt(time.Minute, 0).IsZero(), "a token without an end")
 	require.False(t, token.Token{ObtainedAt: now}.Expired(now.AddDate(10, 0, 0)))
 	require.True(t, aToken(time.Hour).Expired(now.Add(time.Hour)))
 }
@@ -107,7 +112,7 @@ func TestRefreshAt(t *testing.T) {
 func TestCache(t *testing.T) {
 	t.Parallel()
 	ssm := newParameterStore()
-	store := token.NewStore(ssm, name)
+	store := token.NewStore(ssm, token.StoreOptions{Name: name})
 	cache := token.NewCache(store, clock)
 	usable := func(refused int64) (version, known int64, ok bool) {
 		t.Helper()
@@ -154,7 +159,7 @@ func TestCache(t *testing.T) {
 func TestCacheAtLeast(t *testing.T) {
 	t.Parallel()
 	ssm := newParameterStore()
-	store := token.NewStore(ssm, name)
+	store := token.NewStore(ssm, token.StoreOptions{Name: name})
 	cache := token.NewCache(store, clock)
 	atLeast := func(version int64) (got int64, ok bool) {
 		t.Helper()
@@ -197,87 +202,62 @@ func TestCacheAtLeast(t *testing.T) {
 	require.ErrorIs(t, err, ssm.broken)
 }
 
-// endpoint serves one answer and returns what it was asked.
-func endpoint(t *testing.T, status int, answer string) (*token.Endpoint, *[]*http.Request) {
-	t.Helper()
-	var asked []*http.Request
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = r.ParseForm()
-		asked = append(asked, r)
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		fmt.Fprint(w, answer)
-	}))
-	t.Cleanup(server.Close)
-	return &token.Endpoint{
-		URL: server.URL, ClientID: "client", Scope: "events:write", HTTP: server.Client(), Now: clock,
-		Secret: func(context.Context) (config.Secret, error) { return config.NewSecret("s3cret"), nil },
-	}, &asked
+// TestCacheTakesTheSuccessorOfATokenNearItsEnd: requests under way must not meet the end
+// of their token where there is another one already.
+func TestCacheTakesTheSuccessorOfATokenNearItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ssm := newParameterStore()
+		store := token.NewStore(ssm, token.StoreOptions{Name: name})
+		cache := token.NewCache(store, time.Now)
+		put := func() {
+			_, err := store.Put(t.Context(), token.Token{AccessToken: config.NewSecret(canary), ObtainedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)})
+			require.NoError(t, err)
+		}
+		version := func() int64 {
+			got, ok, err := cache.AtLeast(t.Context(), 1)
+			require.NoError(t, err)
+			require.True(t, ok)
+			return got.Version
+		}
+		put()
+		require.Equal(t, int64(1), version())
+		reads := ssm.reads
+		time.Sleep(59*time.Minute + 29*time.Second)
+		require.Equal(t, int64(1), version())
+		require.Equal(t, reads, ssm.reads)
+		time.Sleep(2 * time.Second)
+		for range 10 {
+			require.Equal(t, int64(1), version(), "it still works, and there is no other")
+		}
+		require.Equal(t, reads+1, ssm.reads, "looked for once a second at most")
+		ssm.broken = errors.New("throttled")
+		time.Sleep(2 * time.Second)
+		require.Equal(t, int64(1), version(), "it still works")
+		ssm.broken = nil
+		put()
+		time.Sleep(2 * time.Second)
+		require.Equal(t, int64(2), version())
+	})
 }
 
-func TestFetch(t *testing.T) {
+// TestCacheReadsOnceForAll: the rate of Parameter Store is limited for the whole account.
+func TestCacheReadsOnceForAll(t *testing.T) {
 	t.Parallel()
-	e, asked := endpoint(t, 200, `{"access_token":"`+canary+`","token_type":"bearer","expires_in":300}`)
-	got, err := e.Fetch(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, canary, got.AccessToken.Reveal())
-	require.Equal(t, "Bearer", got.Type)
-	require.Equal(t, now, got.ObtainedAt)
-	require.Equal(t, now.Add(5*time.Minute), got.ExpiresAt)
-	require.Len(t, *asked, 1, "one request, no probing")
-	r := (*asked)[0]
-	id, secret, ok := r.BasicAuth()
-	require.True(t, ok)
-	require.Equal(t, [2]string{"client", "s3cret"}, [2]string{id, secret})
-	require.Equal(t, "client_credentials", r.PostForm.Get("grant_type"))
-	require.Equal(t, "events:write", r.PostForm.Get("scope"))
-}
-
-func TestFetchWithoutExpiry(t *testing.T) {
-	t.Parallel()
-	e, _ := endpoint(t, 200, `{"access_token":"x","token_type":"Bearer"}`)
-	got, err := e.Fetch(t.Context())
-	require.NoError(t, err)
-	require.True(t, got.ExpiresAt.IsZero())
-}
-
-func TestFetchFailures(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		status   int
-		answer   string
-		rejected bool
-		says     string
-	}{
-		"wrong client":        {401, `{"error":"invalid_client","error_description":"secret s3cret of ` + canary + `"}`, true, "invalid_client"},
-		"wrong scope":         {400, `{"error":"invalid_scope"}`, true, "invalid_scope"},
-		"leaky error code":    {400, `{"error":"` + canary + ` is wrong"}`, true, "no error code"},
-		"throttled":           {429, canary, false, "429"},
-		"down":                {503, `<html>` + canary, false, "503"},
-		"no token in answer":  {200, `{"token":"` + canary + `"}`, false, "no token"},
-		"no JSON":             {200, canary, false, "no token"},
-		"token of wrong type": {200, `{"access_token":["` + canary + `"]}`, false, "no token"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			e, asked := endpoint(t, c.status, c.answer)
-			_, err := e.Fetch(t.Context())
-			require.Error(t, err)
-			require.Equal(t, c.rejected, errors.Is(err, token.ErrRejected), err)
-			require.ErrorContains(t, err, c.says)
-			require.NotContains(t, err.Error(), canary)
-			require.NotContains(t, err.Error(), "s3cret")
-			require.NotContains(t, err.Error(), "\n")
-			require.Len(t, *asked, 1)
-		})
-	}
-}
-
-func TestFetchWithoutASecretAsksNobody(t *testing.T) {
-	t.Parallel()
-	e, asked := endpoint(t, 200, `{}`)
-	e.Secret = func(context.Context) (config.Secret, error) { return config.Secret{}, token.ErrNotFound }
-	_, err := e.Fetch(t.Context())
-	require.ErrorIs(t, err, token.ErrNotFound)
-	require.Empty(t, *asked)
+	synctest.Test(t, func(t *testing.T) {
+		ssm := newParameterStore()
+		ssm.slow = time.Second
+		cache := token.NewCache(token.NewStore(ssm, token.StoreOptions{Name: name}), time.Now)
+		var waiting sync.WaitGroup
+		for range 100 {
+			waiting.Go(func() {
+				_, known, ok, err := cache.Usable(t.Context(), 0)
+				require.NoError(t, err)
+				require.False(t, ok)
+				require.Zero(t, known)
+			})
+		}
+		waiting.Wait()
+		require.Equal(t, 1, ssm.reads)
+	})
 }
