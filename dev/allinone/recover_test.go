@@ -143,7 +143,13 @@ func waiting(t *testing.T, st *stage.Stage, since time.Time) int {
 // await returns when the condition holds.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	awaitFor(t, time.Minute, what, holds)
+}
+
+// awaitFor is await for what takes longer.
+func awaitFor(t *testing.T, atMost time.Duration, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), atMost)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
