@@ -28,8 +28,8 @@ type Options struct {
 	// MaxInflateRatio is the most a record may inflate by; records that
 	// inflate to less than 1 MiB are not held to it.
 	MaxInflateRatio int
-	// BatchMaxBytes is the most bytes of JSON in a batch, brackets and commas
-	// included.
+	// BatchMaxBytes is the most bytes of text in a batch, those around and between
+	// the events included.
 	BatchMaxBytes int
 	// BatchMaxEvents is the most events in a batch.
 	BatchMaxEvents int
@@ -116,8 +116,8 @@ type Batch struct {
 	Index int
 	// Events is how many events the body has, at least one.
 	Events int
-	// Body is a JSON array of events. It is valid only during the call and
-	// must not be changed.
+	// Body has the events in the frame of the sink, see [Framer]. It is valid only
+	// during the call and must not be changed.
 	Body []byte
 }
 

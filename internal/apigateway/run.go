@@ -8,6 +8,7 @@ import (
 
 	"github.com/log-event-pipeline/logpipe/internal/apigateway/envelope"
 	"github.com/log-event-pipeline/logpipe/internal/apigateway/execution"
+	"github.com/log-event-pipeline/logpipe/internal/framing"
 )
 
 // maxRetained is the largest buffer that is kept for the next call.
@@ -55,15 +56,15 @@ func newRun(options *Options, templates groupTemplates) *run {
 func (r *run) begin(ctx context.Context, sink Sink) {
 	r.ctx, r.sink = ctx, sink
 	r.summary = Summary{}
-	r.batch.reset()
+	r.batch.reset(r.frame())
 }
 
 // release lets go of the caller's memory and of outsized buffers.
 func (r *run) release() {
 	r.ctx, r.sink, r.record = nil, nil, nil
 	r.summary = Summary{}
-	if cap(r.batch.buf) > max(maxRetained, 2*r.options.BatchMaxBytes) {
-		r.batch.buf = nil
+	if most := max(maxRetained, 2*r.options.BatchMaxBytes); cap(r.batch.buf) > most || cap(r.batch.over) > most {
+		r.batch.buf, r.batch.over = nil, nil
 	}
 	if cap(r.piece) > maxRetained {
 		r.piece = nil
@@ -73,6 +74,14 @@ func (r *run) release() {
 	}
 	r.assembler.Reset()
 	r.writer.release()
+}
+
+// frame is that of the next batch.
+func (r *run) frame() framing.Frame {
+	if f, ok := r.sink.(Framer); ok {
+		return f.Frame(r.summary.Batches)
+	}
+	return framing.Array.Frame(framing.Origin{})
 }
 
 func (r *run) formatAll(records iter.Seq2[Record, error]) error {
@@ -155,7 +164,7 @@ func (r *run) commit(written writtenEvent) (bool, error) {
 		if err := r.deliver(r.batch.takeBefore()); err != nil {
 			return false, err
 		}
-		r.batch.carryOver()
+		r.batch.carryOver(r.frame())
 		verdict = r.batch.commit()
 	}
 	if verdict == tooLarge {
@@ -169,7 +178,7 @@ func (r *run) commit(written writtenEvent) (bool, error) {
 	if err := r.deliver(r.batch.take()); err != nil {
 		return false, err
 	}
-	r.batch.reset()
+	r.batch.reset(r.frame())
 	return true, nil
 }
 
