@@ -20,7 +20,8 @@ type batch struct {
 	ids          []ID          // of events made from one log event, which has the same id
 	interactions []interaction // events made from several
 	unidentified int
-	latest       [][]byte // the last few events, pointing into the body
+	failed       []failedItem // not to be counted as received
+	latest       [][]byte     // the last few events, pointing into the body
 }
 
 // interaction is an event that stands for several log events.
@@ -29,14 +30,19 @@ type interaction struct {
 	logEvents []ID
 }
 
+// size is the number of events that are accepted.
 func (b *batch) size() int { return len(b.ids) + len(b.interactions) + b.unidentified }
 
+func (b *batch) events() int { return b.size() + len(b.failed) }
+
 // parseBatch reads a JSON array of objects, objects one after the other, or one
-// object with an "events" array and no id of its own, and keeps the last few events.
+// object with an "events" array and no id of its own, and keeps the last few events. An
+// event fails with the status that failure returns, unless that is 0 or failure is nil.
 // Every fault of the body, invalid UTF-8 and half of a surrogate pair included, is a
 // [jsontext.SyntacticError], whose offset counts from the start of the body.
-func parseBatch(body []byte, keep int) (batch, error) {
+func parseBatch(body []byte, keep int, failure func(event []byte) int) (batch, error) {
 	r := newEventReader(body, keep)
+	r.failure = failure
 	var err error
 	if r.dec.PeekKind() == jsontext.KindBeginArray {
 		err = r.array()
@@ -56,6 +62,8 @@ type eventReader struct {
 	start int64 // offset of the text in the body
 	keep  int
 	batch batch
+
+	failure func(event []byte) int
 }
 
 // newEventReader reads the text in place: the decoder copies any other source than a
@@ -101,11 +109,11 @@ func (r *eventReader) sequence() error {
 		last = e
 	}
 	switch {
-	case r.batch.size() == 0:
+	case r.batch.events() == 0:
 		return &jsontext.SyntacticError{ByteOffset: int64(len(r.text)), Err: errNoEvents}
-	case r.batch.size() == 1 && !last.identified && last.list != nil:
+	case r.batch.events() == 1 && !last.identified && last.list != nil:
 		inner := newEventReader(last.list, r.keep)
-		inner.start = last.listStart
+		inner.start, inner.failure = last.listStart, r.failure
 		err := inner.array()
 		r.batch = inner.batch
 		return err
@@ -210,6 +218,12 @@ func (r *eventReader) refuse(reason error) error {
 }
 
 func (r *eventReader) add(e event) {
+	if r.failure != nil {
+		if status := r.failure(e.raw); status != 0 {
+			r.batch.failed = append(r.batch.failed, failedItem{Index: r.batch.events(), Status: status})
+			return
+		}
+	}
 	logEvents, several := e.origin.logEvents()
 	switch {
 	case !e.identified:

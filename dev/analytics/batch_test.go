@@ -40,7 +40,7 @@ func TestParseBatch(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := parseBatch([]byte(test.body), 2)
+			got, err := parseBatch([]byte(test.body), 2, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,7 +57,7 @@ func TestParseBatch(t *testing.T) {
 
 func TestParseBatchKeepsTheLatest(t *testing.T) {
 	t.Parallel()
-	got, err := parseBatch([]byte(`[{"n":1},{"n":2},{"n":3}]`), 2)
+	got, err := parseBatch([]byte(`[{"n":1},{"n":2},{"n":3}]`), 2, nil)
 	if err != nil || fmt.Sprintf("%s", got.latest) != `[{"n":2} {"n":3}]` {
 		t.Errorf("got %s, %v", got.latest, err)
 	}
@@ -98,7 +98,7 @@ func TestParseBatchNamesTheOffset(t *testing.T) {
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%.20q", test.body), func(t *testing.T) {
 			t.Parallel()
-			_, err := parseBatch([]byte(test.body), 0)
+			_, err := parseBatch([]byte(test.body), 0, nil)
 			syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
 			if !ok || !strings.Contains(err.Error(), test.want) || syntax.ByteOffset != test.offset {
 				t.Errorf("got %v, want %q at offset %d", err, test.want, test.offset)
@@ -121,7 +121,7 @@ func FuzzParseBatch(f *testing.F) {
 		if bytes.Contains(bytes.ToLower(body), []byte(`\ud`)) {
 			t.Skip("encoding/json mends half of a surrogate pair, which is refused here")
 		}
-		got, err := parseBatch(body, 3)
+		got, err := parseBatch(body, 3, nil)
 		ids, unidentified, ok := reference(body)
 		if ok != (err == nil) {
 			t.Fatalf("%q: accepted is %v, but encoding/json says %v (%v)", body, err == nil, ok, err)
@@ -232,7 +232,7 @@ func BenchmarkParseBatch(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := parseBatch(body, defaultRecent); err != nil {
+		if _, err := parseBatch(body, defaultRecent, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -36,6 +36,15 @@ const FaultsHelp = `Faults are a comma-separated list of:
                     of answering 503; may be given several times
   lost-answer=2%    share of batches that are stored, but whose connection is
                     closed before the answer
+  partial=10%       share of events that are not taken now: their batch is answered
+                    with 207 and {"accepted":7,"failed":[{"index":2,"status":503}]}
+  partial-refuse=1% share of events refused with 422 in that list, the same ones at
+                    each retry
+  drip=2%           share of batches that are stored, but whose answer comes a byte
+                    a second
+  huge=2%           share of batches that are stored, but answered with 1 GB
+  close=2%          share of batches that are stored, but whose connection is closed
+                    after half of the answer
   refuse=1%         share of bodies refused with 400, the same ones at each retry
   refuse-match=TEXT bodies that contain the text are refused with 400
 
@@ -63,6 +72,11 @@ type Faults struct {
 	Jitter            time.Duration
 	Outages           []Outage
 	LostAnswers       float64 // share of accepted batches, 0 to 1
+	Partial           float64 // share of events, 0 to 1
+	PartialRefusals   float64 // share of events, 0 to 1
+	Drips             float64 // share of accepted batches, 0 to 1
+	HugeAnswers       float64 // share of accepted batches, 0 to 1
+	ClosedAnswers     float64 // share of accepted batches, 0 to 1
 	Refusals          float64 // share of bodies, 0 to 1
 	RefuseMatch       string  // holds no comma
 }

@@ -22,6 +22,7 @@ func TestParseFaults(t *testing.T) {
 		}},
 		{"5xx=0.25, 5xx-status=502 ,token-5xx=1", Faults{ServerErrors: 0.25, ServerErrorStatus: 502, TokenErrors: 1}},
 		{"outage=1s,outage=2s@5s:reset,outage=3s:503", Faults{Outages: []Outage{{For: time.Second}, {For: 2 * time.Second, After: 5 * time.Second, Reset: true}, {For: 3 * time.Second}}}},
+		{"partial=10%,partial-refuse=1%,drip=2%,huge=3%,close=4%", Faults{Partial: 0.1, PartialRefusals: 0.01, Drips: 0.02, HugeAnswers: 0.03, ClosedAnswers: 0.04}},
 		{"body-limit=256KiB", Faults{BodyLimit: 256 << 10}},
 		{"body-limit=1MB,refuse=1%,refuse-match=a=b", Faults{BodyLimit: 1e6, Refusals: 0.01, RefuseMatch: "a=b"}},
 		{"rate-limit=2.5/s,retry-after=3s,revoke-every=30s,jitter=20ms", Faults{RateLimit: 2.5, RetryAfter: 3 * time.Second, RevokeEvery: 30 * time.Second, Jitter: 20 * time.Millisecond}},

@@ -41,6 +41,11 @@ var settings = []setting{
 	durationSetting("jitter", func(f *Faults) *time.Duration { return &f.Jitter }),
 	outagesSetting(outageSetting, func(f *Faults) *[]Outage { return &f.Outages }),
 	shareSetting("lost-answer", func(f *Faults) *float64 { return &f.LostAnswers }),
+	shareSetting("partial", func(f *Faults) *float64 { return &f.Partial }),
+	shareSetting("partial-refuse", func(f *Faults) *float64 { return &f.PartialRefusals }),
+	shareSetting("drip", func(f *Faults) *float64 { return &f.Drips }),
+	shareSetting("huge", func(f *Faults) *float64 { return &f.HugeAnswers }),
+	shareSetting("close", func(f *Faults) *float64 { return &f.ClosedAnswers }),
 	shareSetting("refuse", func(f *Faults) *float64 { return &f.Refusals }),
 	textSetting("refuse-match", func(f *Faults) *string { return &f.RefuseMatch }),
 }

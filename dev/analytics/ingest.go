@@ -75,7 +75,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
-	n, refusal := s.ingest(r, buf, d.faults)
+	answer, refusal := s.ingest(r, buf, d.faults)
 	if refusal != nil {
 		s.refuse(w, refusal)
 		return
@@ -84,8 +84,11 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		s.ledger.count(func(t *Stats) { t.LostAnswers++ })
 		panic(http.ErrAbortHandler) // closes the connection without an answer
 	}
-	s.ledger.answered(s.ledger.statuses, http.StatusOK)
-	writeJSON(w, http.StatusOK, map[string]int{"accepted": n})
+	s.ledger.answered(s.ledger.statuses, answer.status())
+	if len(answer.Failed) > 0 {
+		setRetryAfter(w, d.retryAfter)
+	}
+	answer.write(w, r, d.answer)
 }
 
 func (s *Server) authorize(r *http.Request, f Faults) error {
@@ -96,33 +99,35 @@ func (s *Server) authorize(r *http.Request, f Faults) error {
 	return s.tokens.check(token, f.RevokeEvery, time.Now())
 }
 
-// ingest reads, checks and counts a batch and returns its number of events.
-func (s *Server) ingest(r *http.Request, buf *bytes.Buffer, f Faults) (int, *apiError) {
+// ingest reads, checks and counts a batch and returns how many of its events were
+// accepted, and which were not.
+func (s *Server) ingest(r *http.Request, buf *bytes.Buffer, f Faults) (partialAnswer, *apiError) {
+	none := partialAnswer{}
 	key := r.Header.Get("Idempotency-Key")
 	if len(key) > maxKey {
-		return 0, &apiError{"invalid_idempotency_key", fmt.Sprintf("the key is longer than %d bytes", maxKey), nil, http.StatusBadRequest}
+		return none, &apiError{"invalid_idempotency_key", fmt.Sprintf("the key is longer than %d bytes", maxKey), nil, http.StatusBadRequest}
 	}
 	limit := f.BodyLimit
 	if limit == 0 {
 		limit = DefaultBodyLimit
 	}
 	if err := readBody(r, buf, limit); err != nil {
-		return 0, err
+		return none, err
 	}
 	body := buf.Bytes()
-	b, err := parseBatch(body, len(s.ledger.recent))
+	b, err := parseBatch(body, len(s.ledger.recent), func(event []byte) int { return f.failure(key, event) })
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		message := fmt.Sprintf("%s at offset %d", syntax.Err, syntax.ByteOffset)
-		return 0, &apiError{"invalid_json", message, &syntax.ByteOffset, http.StatusBadRequest}
+		return none, &apiError{"invalid_json", message, &syntax.ByteOffset, http.StatusBadRequest}
 	}
 	if f.refuses(body) {
-		return 0, &apiError{"refused", "an injected fault refuses this body for good", nil, http.StatusBadRequest}
+		return none, &apiError{"refused", "an injected fault refuses this body for good", nil, http.StatusBadRequest}
 	}
-	result, n := s.ledger.accept(key, body, b, time.Now())
+	result, answer := s.ledger.accept(key, body, b, time.Now())
 	if result == conflict {
-		return 0, &apiError{"idempotency_conflict", "the idempotency key was used with another body", nil, http.StatusUnprocessableEntity}
+		return none, &apiError{"idempotency_conflict", "the idempotency key was used with another body", nil, http.StatusUnprocessableEntity}
 	}
-	return n, nil
+	return answer, nil
 }
 
 // readBody fills buf with the decompressed body. limit is in bytes.

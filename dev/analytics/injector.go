@@ -18,6 +18,7 @@ type injector struct {
 	armed   time.Time // outages are counted from here
 	random  *rand.Rand
 	tokens  *rand.Rand // apart, so that token requests do not shift ingest decisions
+	answers *rand.Rand // apart for the same reason
 	allowed float64    // requests that the rate limit still lets through
 	refill  time.Time
 }
@@ -30,12 +31,13 @@ type decision struct {
 	serverError int // status; 0 is none
 	tooMany     bool
 	lostAnswer  bool
+	answer      answerFault
 	retryAfter  time.Duration
 	faults      Faults // in force when it was taken
 }
 
 func newInjector(seed uint64, f Faults, now time.Time) *injector {
-	i := &injector{random: rand.New(rand.NewPCG(seed, 1)), tokens: rand.New(rand.NewPCG(seed, 2))}
+	i := &injector{random: rand.New(rand.NewPCG(seed, 1)), tokens: rand.New(rand.NewPCG(seed, 2)), answers: rand.New(rand.NewPCG(seed, 3))}
 	i.set(f, now, true)
 	return i
 }
@@ -83,6 +85,7 @@ func (i *injector) ingest(now time.Time) decision {
 	// Each request draws the same number of values, whatever the faults: changing
 	// one fault leaves the decisions on the others as they were.
 	jitter, fail, many, lost := i.random.Float64(), i.random.Float64(), i.random.Float64(), i.random.Float64()
+	answer := i.answers.Float64()
 	d := decision{
 		wait:       f.Latency + time.Duration(jitter*float64(f.Jitter)),
 		outage:     i.outageLocked(now),
@@ -90,6 +93,14 @@ func (i *injector) ingest(now time.Time) decision {
 		lostAnswer: lost < f.LostAnswers,
 		retryAfter: retryAfter(f),
 		faults:     f,
+	}
+	switch {
+	case answer < f.Drips:
+		d.answer = drips
+	case answer < f.Drips+f.HugeAnswers:
+		d.answer = isHuge
+	case answer < f.Drips+f.HugeAnswers+f.ClosedAnswers:
+		d.answer = closes
 	}
 	if fail < f.ServerErrors {
 		d.serverError = 500
@@ -141,12 +152,19 @@ func (f Faults) refuses(body []byte) bool {
 	if f.RefuseMatch != "" && bytes.Contains(body, []byte(f.RefuseMatch)) {
 		return true
 	}
-	if f.Refusals == 0 {
+	return chosen(f.Refusals, body)
+}
+
+// chosen reports whether the text is among that share of all texts.
+func chosen(share float64, text ...[]byte) bool {
+	if share == 0 {
 		return false
 	}
 	h := fnv.New64a()
-	h.Write(body)
-	return float64(mix(h.Sum64()))/(1<<64) < f.Refusals
+	for _, t := range text {
+		h.Write(t)
+	}
+	return float64(mix(h.Sum64()))/(1<<64) < share
 }
 
 // mix spreads the bits of a hash, since the high ones of FNV vary little between

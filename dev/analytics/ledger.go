@@ -53,7 +53,7 @@ type ledger struct {
 	// interactions are the events that were made from several.
 	interactions map[ID]struct{}
 
-	batches  map[string]fingerprint
+	batches  map[string]known
 	totals   Stats
 	recent   [][]byte // ring, next is the oldest
 	next     int
@@ -74,7 +74,12 @@ type arrivals struct {
 type fingerprint struct {
 	hash   uint64
 	length int
-	events int
+}
+
+// known is a batch that was accepted.
+type known struct {
+	fingerprint
+	answer partialAnswer
 }
 
 func newLedger(now time.Time, recent int) *ledger {
@@ -82,7 +87,7 @@ func newLedger(now time.Time, recent int) *ledger {
 		seed:         maphash.MakeSeed(),
 		epoch:        now,
 		interactions: map[ID]struct{}{},
-		batches:      map[string]fingerprint{},
+		batches:      map[string]known{},
 		recent:       make([][]byte, recent),
 		statuses:     map[int]uint64{},
 		tokens:       map[int]uint64{},
@@ -102,10 +107,11 @@ const (
 	conflict         // same key, another body
 )
 
-// accept counts a batch. With the empty key every batch is new. The count returned
-// is the number of events that the key stands for.
-func (l *ledger) accept(key string, body []byte, b batch, now time.Time) (outcome, int) {
-	offered := fingerprint{length: len(body), events: b.size()}
+// accept counts a batch. With the empty key every batch is new. The answer returned is
+// that to the batch that came with the key first.
+func (l *ledger) accept(key string, body []byte, b batch, now time.Time) (outcome, partialAnswer) {
+	offered := fingerprint{length: len(body)}
+	answer := partialAnswer{Accepted: b.size(), Failed: b.failed}
 	if key != "" {
 		offered.hash = maphash.Bytes(l.seed, body)
 	}
@@ -117,15 +123,15 @@ func (l *ledger) accept(key string, body []byte, b batch, now time.Time) (outcom
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if key != "" {
-		if known, ok := l.batches[key]; ok {
-			if known != offered {
+		if before, ok := l.batches[key]; ok {
+			if before.fingerprint != offered {
 				l.totals.Conflicts++
-				return conflict, 0
+				return conflict, partialAnswer{}
 			}
 			l.totals.Replays++
-			return replayed, known.events
+			return replayed, before.answer
 		}
-		l.batches[key] = offered
+		l.batches[key] = known{offered, answer}
 	}
 	at := uint32(min(max(now.Sub(l.epoch).Milliseconds(), 0), math.MaxUint32))
 	for _, id := range b.ids {
@@ -140,6 +146,7 @@ func (l *ledger) accept(key string, body []byte, b batch, now time.Time) (outcom
 		}
 	}
 	l.totals.Events += uint64(b.size())
+	l.totals.FailedEvents += uint64(len(b.failed))
 	l.totals.Unidentified += uint64(b.unidentified)
 	l.totals.Batches++
 	l.totals.Bytes += uint64(len(body))
@@ -151,7 +158,7 @@ func (l *ledger) accept(key string, body []byte, b batch, now time.Time) (outcom
 		l.recent[l.next] = raw
 		l.next = (l.next + 1) % len(l.recent)
 	}
-	return accepted, b.size()
+	return accepted, answer
 }
 
 // received counts a log event and tells whether it was known.

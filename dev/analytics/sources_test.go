@@ -50,7 +50,7 @@ func TestParseBatchFindsTheLogEventsOfInteractions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := parseBatch([]byte("["+c.body+"]"), 1)
+			got, err := parseBatch([]byte("["+c.body+"]"), 1, nil)
 			require.NoError(t, err)
 			if c.want == nil {
 				require.Equal(t, []ID{eventID([]byte(a))}, got.ids)
@@ -69,7 +69,7 @@ func TestLedgerCountsTheLogEventsOfInteractions(t *testing.T) {
 	l := newLedger(time.Now(), 0)
 	accept := func(body string) {
 		t.Helper()
-		b, err := parseBatch([]byte("["+body+"]"), 0)
+		b, err := parseBatch([]byte("["+body+"]"), 0, nil)
 		require.NoError(t, err)
 		l.accept("", []byte(body), b, time.Now())
 	}

@@ -9,15 +9,16 @@ import (
 // Stats are the counts since the server was made. Events of a replayed batch are
 // in none of the event counts.
 type Stats struct {
-	Events       uint64 `json:"events"`       // accepted, each time one came: Distinct + Duplicates + Unidentified
-	Distinct     uint64 `json:"distinct"`     // different ids
-	Duplicates   uint64 `json:"duplicates"`   // accepted again after the first time
-	LogEvents    uint64 `json:"log_events"`   // different log events that they were made from
-	Unidentified uint64 `json:"unidentified"` // accepted without a "log.record.uid"
-	Batches      uint64 `json:"batches"`      // accepted requests, replays not counted
-	Bytes        uint64 `json:"bytes"`        // of accepted bodies after decompression
-	Replays      uint64 `json:"replays"`      // requests that repeated a key and its body
-	Conflicts    uint64 `json:"conflicts"`    // requests that repeated a key with another body
+	Events       uint64 `json:"events"`        // accepted, each time one came: Distinct + Duplicates + Unidentified
+	Distinct     uint64 `json:"distinct"`      // different ids
+	Duplicates   uint64 `json:"duplicates"`    // accepted again after the first time
+	LogEvents    uint64 `json:"log_events"`    // different log events that they were made from
+	Unidentified uint64 `json:"unidentified"`  // accepted without a "log.record.uid"
+	FailedEvents uint64 `json:"failed_events"` // in batches that were accepted without them
+	Batches      uint64 `json:"batches"`       // accepted requests, replays not counted
+	Bytes        uint64 `json:"bytes"`         // of accepted bodies after decompression
+	Replays      uint64 `json:"replays"`       // requests that repeated a key and its body
+	Conflicts    uint64 `json:"conflicts"`     // requests that repeated a key with another body
 
 	Attempts    uint64            `json:"attempts"`     // ingest requests of every outcome
 	Responses   map[string]uint64 `json:"responses"`    // answers of the ingest endpoint by status
