@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/log-event-pipeline/logpipe/internal/delivery"
+	"github.com/log-event-pipeline/logpipe/internal/framing"
 	"github.com/log-event-pipeline/logpipe/internal/token"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
@@ -31,6 +32,10 @@ type Destination interface {
 type Format struct {
 	Stage     Stage
 	Formatter Formatter
+	// BatchFormat is the form of the bodies that are sent, a JSON array if empty, and
+	// BatchCompression their content encoding, none if empty.
+	BatchFormat      framing.Format
+	BatchCompression string
 	// Concurrency is how many batches of a window are delivered at once.
 	Concurrency int
 }
@@ -43,6 +48,11 @@ type Deliver struct {
 	Now         func() time.Time
 }
 
+// Split is SplitBatch and what it needs.
+type Split struct {
+	Stage Stage
+}
+
 // Clear is ClearStage and what it needs.
 type Clear struct {
 	Stage Stage
@@ -53,6 +63,7 @@ type Worker struct {
 	Format  *Format
 	Tokens  *Tokens
 	Deliver *Deliver
+	Split   *Split
 	Clear   *Clear
 	Readers *Readers
 	Sweep   *Sweep
@@ -65,6 +76,7 @@ func (w *Worker) Register(r worker.ActivityRegistry) {
 	register(r, workflows.FormatLogsName, w.Format.FormatLogs)
 	register(r, workflows.AcquireTokenName, w.Tokens.AcquireToken)
 	register(r, workflows.DeliverBatchName, w.Deliver.DeliverBatch)
+	register(r, workflows.SplitBatchName, w.Split.SplitBatch)
 	register(r, workflows.ClearStageName, w.Clear.ClearStage)
 	register(r, workflows.StartReadersName, w.Readers.StartReaders)
 	register(r, workflows.SweepStageName, w.Sweep.SweepStage)

@@ -23,29 +23,76 @@ func (d *Deliver) DeliverBatch(ctx context.Context, in workflows.DeliverBatchInp
 	case err != nil:
 		return workflows.DeliverBatchResult{}, newTokenUnavailable(err)
 	case !ok:
-		return workflows.DeliverBatchResult{}, newTokenRefused(0, attempts-1, in.TokenVersion)
+		return workflows.DeliverBatchResult{}, newTokenRefused(delivery.Answer{}, attempts-1, in.TokenVersion)
 	}
-	body, err := d.Stage.Get(ctx, in.Batch.StageKey)
-	switch {
-	case errors.Is(err, stage.ErrNotFound):
-		return workflows.DeliverBatchResult{}, newStageObject(err)
-	case err != nil:
-		return workflows.DeliverBatchResult{}, newStageUnavailable(err)
-	case len(body) != in.Batch.Bytes:
-		return workflows.DeliverBatchResult{}, newStageObject(fmt.Errorf("read %s: %d bytes, %d were written", in.Batch.StageKey, len(body), in.Batch.Bytes))
+	body, err := readBatch(ctx, d.Stage, in.Batch)
+	if err != nil {
+		return workflows.DeliverBatchResult{}, err
 	}
 
 	answer := d.Destination.Deliver(ctx, delivery.Request{
-		Body: body, IdempotencyKey: in.Batch.IdempotencyKey, Token: bearer.AccessToken, TokenType: bearer.Type,
+		Body: body, ContentType: in.Batch.ContentType, ContentEncoding: in.Batch.ContentEncoding, Events: in.Batch.Events,
+		IdempotencyKey: in.Batch.IdempotencyKey, Token: bearer.AccessToken, TokenType: bearer.Type,
 	})
 	switch answer.Verdict {
 	case delivery.Accepted:
 		return workflows.DeliverBatchResult{HTTPStatus: answer.Status, Attempts: attempts}, nil
+	case delivery.PartlyAccepted:
+		return d.divide(ctx, in.Batch, body, answer, attempts)
 	case delivery.TokenRefused:
-		return workflows.DeliverBatchResult{}, newTokenRefused(answer.Status, attempts, bearer.Version)
+		return workflows.DeliverBatchResult{}, newTokenRefused(answer, attempts, bearer.Version)
+	case delivery.TooLarge:
+		return workflows.DeliverBatchResult{}, newBatchTooLarge(answer, attempts, len(body))
 	case delivery.Refused:
 		return workflows.DeliverBatchResult{}, newDestinationRefused(answer, attempts)
 	default:
 		return workflows.DeliverBatchResult{}, newDestinationUnavailable(answer)
 	}
+}
+
+// readBatch reads a batch from the stage.
+func readBatch(ctx context.Context, from Stage, b workflows.Batch) ([]byte, error) {
+	body, err := from.Get(ctx, b.StageKey)
+	switch {
+	case errors.Is(err, stage.ErrNotFound):
+		return nil, newStageObject(err)
+	case err != nil:
+		return nil, newStageUnavailable(err)
+	case len(body) != b.Bytes:
+		return nil, newStageObject(fmt.Errorf("read %s: %d bytes, %d were written", b.StageKey, len(body), b.Bytes))
+	}
+	return body, nil
+}
+
+// divide stages what the destination has not taken of a batch: what can be sent again,
+// and what it has refused.
+func (d *Deliver) divide(ctx context.Context, whole workflows.Batch, body []byte, answer delivery.Answer, attempts int) (workflows.DeliverBatchResult, error) {
+	var again, refused []int
+	status := 0
+	for _, item := range answer.Failed {
+		if item.Retry {
+			again = append(again, item.Index)
+			continue
+		}
+		refused = append(refused, item.Index)
+		if status == 0 {
+			status = item.Status
+		}
+	}
+	out := workflows.DeliverBatchResult{HTTPStatus: answer.Status, Attempts: attempts, RetryAfter: answer.RetryAfter}
+	parts, err := stageParts(ctx, d.Stage, whole, body, again, refused)
+	if err != nil {
+		return workflows.DeliverBatchResult{}, err
+	}
+	if len(again) > 0 {
+		out.Remainder = &parts[0]
+	}
+	if len(refused) > 0 {
+		refusal := refusalBy(answer, attempts)
+		if status != 0 {
+			refusal.HTTPStatus = status
+		}
+		out.Refused = &workflows.RefusedPart{Batch: parts[1], Refusal: refusal}
+	}
+	return out, nil
 }

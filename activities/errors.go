@@ -41,38 +41,61 @@ func newTooManyBatches() error {
 }
 
 // newTokenRefused: the token is no good; the workflow gets another and delivers
-// the same batch again. status is 0 where the token had expired before a request.
-func newTokenRefused(status, attempts int, version int64) error {
+// the same batch again. The answer has no status where the token had expired before a
+// request.
+func newTokenRefused(a delivery.Answer, attempts int, version int64) error {
 	message := fmt.Sprintf("token version %d has expired", version)
-	if status != 0 {
-		message = fmt.Sprintf("the destination answered HTTP status %d to token version %d", status, version)
+	if a.Status != 0 {
+		message = fmt.Sprintf("the destination answered HTTP status %d to token version %d", a.Status, version)
 	}
-	return temporal.NewNonRetryableApplicationError(message, workflows.ErrorTokenRefused, nil,
-		workflows.Refusal{HTTPStatus: status, Attempts: attempts, TokenVersion: version})
+	refusal := refusalBy(a, attempts)
+	refusal.TokenVersion = version
+	return temporal.NewNonRetryableApplicationError(message, workflows.ErrorTokenRefused, nil, refusal)
+}
+
+// newBatchTooLarge: the destination takes the events in smaller batches only.
+func newBatchTooLarge(a delivery.Answer, attempts, bytes int) error {
+	return temporal.NewNonRetryableApplicationError(
+		fmt.Sprintf("the destination answered HTTP status %d to a batch of %d bytes: it is too large", a.Status, bytes),
+		workflows.ErrorBatchTooLarge, nil, refusalBy(a, attempts))
 }
 
 // newDestinationRefused: the destination will not take this batch, however often
-// it is sent, or it cannot be sent at all.
+// it is sent.
 func newDestinationRefused(a delivery.Answer, attempts int) error {
-	message := fmt.Sprintf("the destination refused the batch with HTTP status %d", a.Status)
-	if a.Err != nil {
-		message = a.Err.Error()
-	}
-	return temporal.NewNonRetryableApplicationError(message,
-		workflows.ErrorDestinationRefused, nil, workflows.Refusal{HTTPStatus: a.Status, Attempts: attempts})
+	return temporal.NewNonRetryableApplicationError(because("the destination refused the batch with HTTP status %d", a),
+		workflows.ErrorDestinationRefused, nil, refusalBy(a, attempts))
 }
 
 // newDestinationUnavailable: try again later, and not before the destination
 // asked for it.
 func newDestinationUnavailable(a delivery.Answer) error {
-	message := fmt.Sprintf("the destination answered HTTP status %d", a.Status)
+	message := because("the destination answered HTTP status %d", a)
 	if a.Err != nil {
 		message = a.Err.Error()
 	}
+	// A pending activity shows nothing but the message.
+	if a.Excerpt != "" {
+		message += ": " + a.Excerpt
+	}
 	options := temporal.ApplicationErrorOptions{}
 	if a.RetryAfter > 0 {
-		message += fmt.Sprintf(" and asked to wait for %s", a.RetryAfter.Round(time.Millisecond))
+		message = fmt.Sprintf("asked to wait for %s: %s", a.RetryAfter.Round(time.Millisecond), message)
 		options.NextRetryDelay = a.RetryAfter
 	}
 	return temporal.NewApplicationErrorWithOptions(message, workflows.ErrorDestinationUnavailable, options)
+}
+
+// because is a message about an answer's status, with what there is to know about it.
+func because(format string, a delivery.Answer) string {
+	message := fmt.Sprintf(format, a.Status)
+	if a.Reason != "" {
+		message += ": " + a.Reason
+	}
+	return message
+}
+
+// refusalBy is the detail of an answer that refuses.
+func refusalBy(a delivery.Answer, attempts int) workflows.Refusal {
+	return workflows.Refusal{HTTPStatus: a.Status, Attempts: attempts, Excerpt: a.Excerpt}
 }

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/log-event-pipeline/logpipe/internal/apigateway"
+	"github.com/log-event-pipeline/logpipe/internal/framing"
 	"github.com/log-event-pipeline/logpipe/internal/quarantine"
 	"github.com/log-event-pipeline/logpipe/internal/stage"
 	"github.com/log-event-pipeline/logpipe/internal/window"
@@ -29,7 +30,7 @@ var _ Formatter = (*apigateway.Formatter)(nil)
 // names one by one; all of them are in the stage and counted.
 const quarantineListed = 100
 
-// maxBatches bounds the batches of a window. A batch costs about 250 bytes in the
+// maxBatches bounds the batches of a window. A batch costs about 300 bytes in the
 // result of FormatLogs, which may have 2 MB, and 6 to 10 events of a history, which
 // may have 51,200.
 const maxBatches = 2000
@@ -109,6 +110,10 @@ type formatted struct {
 	in     workflows.FlushWindowInput
 	keys   batchKeys
 	result workflows.FormatLogsResult
+
+	format      framing.Format
+	compression string
+
 	// piece is the number of the next piece that is quarantined. If again is set, that
 	// is the piece which is being formatted again, and again has the keys of what is
 	// left of all of them.
@@ -117,26 +122,48 @@ type formatted struct {
 }
 
 func (f *Format) newFormatted(in workflows.FlushWindowInput, keys batchKeys) *formatted {
-	return &formatted{stage: f.Stage, in: in, keys: keys, result: workflows.FormatLogsResult{Concurrency: f.Concurrency}}
+	return &formatted{
+		stage: f.Stage, in: in, keys: keys, format: f.BatchFormat, compression: f.BatchCompression,
+		result: workflows.FormatLogsResult{Concurrency: f.Concurrency},
+	}
 }
 
-var _ apigateway.Sink = (*formatted)(nil)
+var (
+	_ apigateway.Sink   = (*formatted)(nil)
+	_ apigateway.Framer = (*formatted)(nil)
+)
+
+// Frame implements apigateway.Framer.
+func (f *formatted) Frame(batch int) framing.Frame {
+	id := window.FlushWindowID(f.in.Pipeline, f.in.ShardID, f.in.FirstSequenceNumber)
+	if f.in.IsRetry() {
+		id = f.in.Retry().WorkflowID(f.in.Pipeline)
+	}
+	return f.format.Frame(framing.Origin{Pipeline: f.in.Pipeline, Window: id, Shard: f.in.ShardID, Batch: batch})
+}
 
 // Batch implements apigateway.Sink.
 func (f *formatted) Batch(ctx context.Context, b apigateway.Batch) error {
 	if len(f.result.Batches) == maxBatches {
 		return errTooManyBatches
 	}
-	digest := digest(b.Body)
-	key := f.keys.BatchKey(f.in.Pipeline, b.Index, digest)
-	if err := f.stage.Put(ctx, key, b.Body); err != nil {
+	body, err := framing.Encode(f.compression, b.Body)
+	if err != nil {
+		return err
+	}
+	// The object is named after its own bytes, and the batch after its text: that is the
+	// same whoever has compressed it.
+	key := f.keys.BatchKey(f.in.Pipeline, b.Index, digest(body))
+	if err := f.stage.Put(ctx, key, body); err != nil {
 		return err
 	}
 	f.result.Batches = append(f.result.Batches, workflows.Batch{
-		StageKey:       key,
-		IdempotencyKey: f.keys.IdempotencyKey(f.in.Pipeline, b.Index, digest),
-		Events:         b.Events,
-		Bytes:          len(b.Body),
+		StageKey:        key,
+		IdempotencyKey:  f.keys.IdempotencyKey(f.in.Pipeline, b.Index, digest(b.Body)),
+		Events:          b.Events,
+		Bytes:           len(body),
+		ContentType:     f.format.ContentType(),
+		ContentEncoding: f.compression,
 	})
 	return nil
 }

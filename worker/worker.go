@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"runtime"
 	"sync"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"github.com/log-event-pipeline/logpipe/activities"
 	"github.com/log-event-pipeline/logpipe/internal/config"
 	"github.com/log-event-pipeline/logpipe/internal/connect"
-	"github.com/log-event-pipeline/logpipe/internal/delivery"
 	"github.com/log-event-pipeline/logpipe/internal/token"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
@@ -94,10 +91,13 @@ func New(d Dependencies) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	destination, err := NewDestination(cfg, d.Parameters, concurrency)
+	if err != nil {
+		return nil, err
+	}
 	cache := token.NewCache(w.store, time.Now)
-	httpClient := newHTTPClient(cfg.DestinationTimeout, concurrency)
 	all := &activities.Worker{
-		Format: &activities.Format{Stage: d.Stage, Formatter: formatter, Concurrency: cfg.DeliveryConcurrency},
+		Format: newFormat(cfg, d.Stage, formatter),
 		Tokens: &activities.Tokens{
 			Store: w.store, Cache: cache,
 			Source:       newTokenSource(cfg, w.clientSecret),
@@ -106,10 +106,8 @@ func New(d Dependencies) (*Worker, error) {
 			RefreshAhead: cfg.TokenRefreshAhead, RefreshJitter: cfg.TokenRefreshJitter,
 			Now: time.Now,
 		},
-		Deliver: &activities.Deliver{
-			Stage: d.Stage, Cache: cache, Now: time.Now,
-			Destination: delivery.NewClient(cfg.DestinationURL, httpClient, time.Now),
-		},
+		Deliver: &activities.Deliver{Stage: d.Stage, Cache: cache, Destination: destination, Now: time.Now},
+		Split:   &activities.Split{Stage: d.Stage},
 		Clear:   &activities.Clear{Stage: d.Stage},
 		Readers: &activities.Readers{Temporal: d.Temporal},
 		Sweep:   &activities.Sweep{Stage: d.Stage, Temporal: d.Temporal, After: cfg.StageSweepAfter, Now: time.Now},
@@ -165,14 +163,3 @@ func (w *Worker) Start(ctx context.Context) error {
 // Stop waits for the activities in flight and returns when they are done or the
 // time for it is over. Stopping twice, or before starting, is fine.
 func (w *Worker) Stop() { w.stop() }
-
-// newHTTPClient returns the client for the destination. Its
-// idle connections suffice for all activities at once, so that a busy worker does
-// not connect anew for each request.
-func newHTTPClient(timeout time.Duration, concurrency int) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
-	transport.MaxIdleConns = 2 * concurrency
-	transport.MaxIdleConnsPerHost = concurrency
-	return &http.Client{Transport: transport, Timeout: timeout}
-}

@@ -91,7 +91,7 @@ type FormatLogsResult struct {
 	Batches []Batch `json:"batches,omitempty"`
 	// Events in all batches.
 	Events int `json:"events"`
-	// Bytes of all batches' bodies.
+	// Bytes of all batches' bodies, before they were compressed.
 	Bytes int64 `json:"bytes"`
 	// ControlMessages of CloudWatch Logs, which carry no event.
 	ControlMessages int `json:"controlMessages,omitempty"`
@@ -154,6 +154,9 @@ type DeliverBatchResult struct {
 	// Remainder has the events that the destination could not take now though it took
 	// others. It is to be delivered in their place.
 	Remainder *Batch `json:"remainder,omitempty"`
+	// RetryAfter is how long the destination asked to be left alone before the Remainder
+	// is delivered, 0 where it did not ask.
+	RetryAfter time.Duration `json:"retryAfter,omitempty"`
 	// Refused has the events that the destination refused though it took others.
 	Refused *RefusedPart `json:"refused,omitempty"`
 }

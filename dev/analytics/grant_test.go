@@ -29,7 +29,7 @@ func login(body string) *http.Request {
 }
 
 // answered serves a request and reads the answer.
-func answered(t *testing.T, s *Server, r *http.Request, status int) map[string]any {
+func granted(t *testing.T, s *Server, r *http.Request, status int) map[string]any {
 	t.Helper()
 	w := serve(s, r)
 	require.Equal(t, status, w.Code, w.Body)
@@ -42,13 +42,13 @@ func TestLogin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t, "")
-		data, ok := answered(t, s, login(`{"username":"pipeline","password":"s3cret/+ %"}`), 200)["data"].(map[string]any)
+		data, ok := granted(t, s, login(`{"username":"pipeline","password":"s3cret/+ %"}`), 200)["data"].(map[string]any)
 		require.True(t, ok)
 		require.Equal(t, time.Now().Add(5*time.Minute).UTC().Format(time.RFC3339), data["until"])
 		token, _ := data["token"].(string)
 		require.Equal(t, 200, serve(s, eventsRequest(token, "", events(0, 1))).Code)
-		require.Equal(t, "invalid_client", answered(t, s, login(`{"username":"pipeline","password":"x"}`), 401)["error"])
-		require.Equal(t, "invalid_request", answered(t, s, login(`pipeline`), 400)["error"])
+		require.Equal(t, "invalid_client", granted(t, s, login(`{"username":"pipeline","password":"x"}`), 401)["error"])
+		require.Equal(t, "invalid_request", granted(t, s, login(`pipeline`), 400)["error"])
 		require.EqualValues(t, 3, s.Stats().TokenRequests)
 		require.EqualValues(t, 1, s.Stats().TokenGrants)
 	})
@@ -67,7 +67,7 @@ func TestTokenForms(t *testing.T) {
 		} {
 			s := newServer(t, "")
 			s.SetFaults(Faults{TokenForm: form})
-			answer := answered(t, s, byBasic(), 200)
+			answer := granted(t, s, byBasic(), 200)
 			token, _ := answer["access_token"].(string)
 			require.Equal(t, 200, serve(s, eventsRequest(token, "", events(0, 1))).Code, form)
 			delete(answer, "access_token")
@@ -89,18 +89,18 @@ func TestTokenForms(t *testing.T) {
 func TestTokenRefusals(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "token-refuse=invalid_client")
-	answer := answered(t, s, byBasic(), 401)
+	answer := granted(t, s, byBasic(), 401)
 	require.Equal(t, "invalid_client", answer["error"])
 	require.Contains(t, answer["error_description"], testSecret, "as some servers do")
 	s = newServer(t, "token-refuse=invalid_scope")
-	answered(t, s, byBasic(), 400)
+	granted(t, s, byBasic(), 400)
 
 	s = newServer(t, "token-auth=post")
-	answered(t, s, byBasic(), 401)
-	answered(t, s, byPost(), 200)
+	granted(t, s, byBasic(), 401)
+	granted(t, s, byPost(), 200)
 	s = newServer(t, "token-auth=basic")
-	answered(t, s, byPost(), 401)
-	answered(t, s, byBasic(), 200)
+	granted(t, s, byPost(), 401)
+	granted(t, s, byBasic(), 200)
 	_, err := ParseFaults("token-auth=digest,token-form=xml")
 	require.ErrorContains(t, err, `"digest" is none of basic, post`)
 	require.ErrorContains(t, err, `"xml" is none of expires_at, epoch, jwt, none`)
@@ -110,9 +110,9 @@ func TestTheSecretIsRotated(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "")
 	s.SetClientSecret("other")
-	answered(t, s, byBasic(), 401)
+	granted(t, s, byBasic(), 401)
 	s.SetClientSecret(testSecret)
-	answered(t, s, byBasic(), 200)
+	granted(t, s, byBasic(), 200)
 }
 
 func TestTokenLatency(t *testing.T) {

@@ -82,7 +82,12 @@ type Config struct {
 	// more than 1 MiB.
 	RecordMaxInflateRatio int
 
-	// BatchMaxBytes limits the body of one delivery request, counted as sent.
+	// BatchFormat is the form of the body of a delivery request: BatchArray, BatchNDJSON
+	// or BatchObject.
+	BatchFormat string
+	// BatchCompression is the content encoding of the body: CompressNone or CompressGzip.
+	BatchCompression string
+	// BatchMaxBytes limits the body of one delivery request, counted before compression.
 	BatchMaxBytes ByteSize
 	// BatchMaxEvents limits the events in one delivery request.
 	BatchMaxEvents int
@@ -107,9 +112,35 @@ type Config struct {
 
 	// DestinationURL is where batches are posted to.
 	DestinationURL string
+	// DestinationTokenHeader carries the token.
+	DestinationTokenHeader string
+	// DestinationTokenScheme stands before the token: empty for the type that the token
+	// endpoint has named, or None.
+	DestinationTokenScheme string
+	// DestinationIdempotencyHeader carries the key of a batch.
+	DestinationIdempotencyHeader string
+	// DestinationHeaders are sent with each delivery request.
+	DestinationHeaders Headers
+	// DestinationFailedItems is a JSON pointer to the events that failed in the answer to
+	// a batch, empty if answers list none. The other two point into an item of that list.
+	DestinationFailedItems  string
+	DestinationFailedIndex  string
+	DestinationFailedStatus string
 	// DestinationTimeout limits one delivery request, from dialling to the last byte
 	// of the answer.
 	DestinationTimeout time.Duration
+	// DestinationConnectTimeout limits the connection, and then TLS.
+	DestinationConnectTimeout time.Duration
+	// DestinationResponseTimeout limits the wait from the end of the request to the end of
+	// the answer's headers.
+	DestinationResponseTimeout time.Duration
+	// DestinationCAFile holds the certificates that the destination's is verified with,
+	// empty for those of the system.
+	DestinationCAFile string
+	// DestinationCertFile and DestinationKeyFile are the client's certificate and key.
+	DestinationCertFile, DestinationKeyFile string
+	// DestinationProxy is the URL of a proxy, empty for that of the environment, or None.
+	DestinationProxy string
 	// DeliveryConcurrency is how many batches of one window are delivered at once.
 	DeliveryConcurrency int
 
@@ -197,20 +228,27 @@ func Default() Config {
 		ExecutionLogs:          ExecutionLogsInteractions,
 		RecordMaxInflatedBytes: 64 * MiB,
 		RecordMaxInflateRatio:  200,
+		BatchFormat:            BatchArray,
+		BatchCompression:       CompressNone,
 		BatchMaxBytes:          1 * MB,
 		BatchMaxEvents:         5_000,
 		Redact:                 RedactOn,
 		Bodies:                 BodiesKeep,
 		DestinationTimeout:     30 * time.Second,
-		DeliveryConcurrency:    4,
-		TokenSource:            TokenFromClientCredentials,
-		TokenTimeout:           10 * time.Second,
-		TokenAuth:              TokenAuthBasic,
-		TokenPointer:           "/access_token",
-		TokenRefreshAhead:      60 * time.Second,
-		TokenRefreshJitter:     10 * time.Second,
-		PollLease:              5 * time.Minute,
-		ReadMemory:             64 * MiB, MaxOpenWindows: 10_000, OnGap: OnGapContinue,
+
+		DestinationTokenHeader: "Authorization", DestinationIdempotencyHeader: "Idempotency-Key",
+		DestinationFailedIndex: "/index", DestinationFailedStatus: "/status",
+		DestinationConnectTimeout: 10 * time.Second, DestinationResponseTimeout: 30 * time.Second,
+
+		DeliveryConcurrency: 4,
+		TokenSource:         TokenFromClientCredentials,
+		TokenTimeout:        10 * time.Second,
+		TokenAuth:           TokenAuthBasic,
+		TokenPointer:        "/access_token",
+		TokenRefreshAhead:   60 * time.Second,
+		TokenRefreshJitter:  10 * time.Second,
+		PollLease:           5 * time.Minute,
+		ReadMemory:          64 * MiB, MaxOpenWindows: 10_000, OnGap: OnGapContinue,
 		HeartbeatTimeout: 15 * time.Second,
 		MaxShards:        256,
 		LogLevel:         slog.LevelInfo,

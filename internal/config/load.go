@@ -178,6 +178,8 @@ func parseText(_, to reflect.Type, value any) (any, error) {
 		parsed, err = ParseAccessLogTemplates(text)
 	case reflect.TypeFor[TextMap]():
 		parsed, err = ParseTextMap(text)
+	case reflect.TypeFor[Headers]():
+		parsed, err = ParseHeaders(text)
 	default:
 		err = fmt.Errorf("belongs to a setting of type %s that nothing reads", to)
 	}

@@ -106,6 +106,18 @@ func defineURL(at func(*Config) *string, check func(string) error, describe Sett
 	return s
 }
 
+// defineHeaders is define for values by name that may be secrets by mistake.
+func defineHeaders(at func(*Config) *Headers, check func(Headers) error, describe Setting) setting {
+	s := define(at, check, describe)
+	s.shown = func(text string) string {
+		if text == "" {
+			return ""
+		}
+		return redacted
+	}
+	return s
+}
+
 // defineSensitive is define for text that is likely to be mistaken for a secret:
 // a value that is refused is not shown.
 func defineSensitive(at func(*Config) *string, check func(string) error, describe Setting) setting {
@@ -204,9 +216,17 @@ var settings = []setting{
 		Key:     "record_max_inflate_ratio",
 		Meaning: "How many times its stored size one Kinesis record may inflate to, if that is more than 1 MiB. A record beyond it is taken for a decompression bomb.",
 	}),
+	define(func(c *Config) *string { return &c.BatchFormat }, checkChoice(BatchArray, BatchNDJSON, BatchObject), Setting{
+		Key:     "batch_format",
+		Meaning: "Body of a delivery request: `array` is a JSON array of events, `ndjson` one event a line, `object` a JSON object that says where its `events` come from. See `docs/delivery.md`.",
+	}),
+	define(func(c *Config) *string { return &c.BatchCompression }, checkChoice(CompressNone, CompressGzip), Setting{
+		Key:     "batch_compression",
+		Meaning: "`gzip` compresses the body of a delivery request, `none` does not.",
+	}),
 	defineRange(func(c *Config) *ByteSize { return &c.BatchMaxBytes }, 1*KB, 64*MiB, Setting{
 		Key:     "batch_max_bytes",
-		Meaning: "Largest body of one delivery request, in bytes of JSON.",
+		Meaning: "Largest body of one delivery request, in bytes before compression, all that stands around the events included.",
 	}),
 	defineRange(func(c *Config) *int { return &c.BatchMaxEvents }, 1, 1_000_000, Setting{
 		Key:     "batch_max_events",
@@ -247,9 +267,62 @@ var settings = []setting{
 		Example:    "https://analytics.example.com/v1/events",
 		Meaning:    "Where batches are posted to: an `https` URL, or `http` on a trusted network, where the token travels unprotected.",
 	}),
+	define(func(c *Config) *string { return &c.DestinationTokenHeader }, checkHeaderName, Setting{
+		Key:     "destination_token_header",
+		Meaning: "Header of a delivery request that carries the token.",
+	}),
+	define(func(c *Config) *string { return &c.DestinationTokenScheme }, checkTokenScheme, Setting{
+		Key:     "destination_token_scheme",
+		Meaning: "Word before the token in that header; the type that the token endpoint has named, mostly `Bearer`, if empty, and `none` for the token alone.",
+	}),
+	define(func(c *Config) *string { return &c.DestinationIdempotencyHeader }, checkHeaderName, Setting{
+		Key:     "destination_idempotency_header",
+		Meaning: "Header that carries the key of a batch, the same on every attempt.",
+	}),
+	defineHeaders(func(c *Config) *Headers { return &c.DestinationHeaders }, checkHeaders, Setting{
+		Key:     "destination_headers",
+		IsMap:   true,
+		Meaning: "Further headers of a delivery request by name: a map in the file, a JSON object in the environment. `ssm:NAME` as a value is what the SSM parameter of that name holds, read again every five minutes.",
+	}),
+	define(func(c *Config) *string { return &c.DestinationFailedItems }, checkListPointer, Setting{
+		Key:     "destination_failed_items",
+		Meaning: "JSON pointer to the list of events that failed in the answer to a batch that was accepted otherwise, such as `/errors`, or `#` if the answer is that list; answers list none if empty. See `docs/delivery.md`.",
+	}),
+	define(func(c *Config) *string { return &c.DestinationFailedIndex }, checkPointer, Setting{
+		Key:     "destination_failed_index",
+		Meaning: "JSON pointer to the number of the event, from 0, in an item of that list.",
+	}),
+	define(func(c *Config) *string { return &c.DestinationFailedStatus }, checkPointer, Setting{
+		Key:     "destination_failed_status",
+		Meaning: "JSON pointer to the event's HTTP status in such an item, which says whether it is sent again.",
+	}),
 	defineRange(func(c *Config) *time.Duration { return &c.DestinationTimeout }, 100*time.Millisecond, maxDestinationTimeout, Setting{
 		Key:     "destination_timeout",
 		Meaning: "Limit of one delivery request, from dialling to the last byte of the answer.",
+	}),
+	defineRange(func(c *Config) *time.Duration { return &c.DestinationConnectTimeout }, 100*time.Millisecond, maxDestinationTimeout, Setting{
+		Key:     "destination_connect_timeout",
+		Meaning: "Limit within it of the connection, and once more of TLS.",
+	}),
+	defineRange(func(c *Config) *time.Duration { return &c.DestinationResponseTimeout }, 100*time.Millisecond, maxDestinationTimeout, Setting{
+		Key:     "destination_response_timeout",
+		Meaning: "Limit within it from the last byte of the request to the answer's headers.",
+	}),
+	define(func(c *Config) *string { return &c.DestinationCAFile }, anyValue[string], Setting{
+		Key:     "destination_ca_file",
+		Meaning: "File of the certificates, in PEM, of who may have signed the destination's, instead of the system's. It is read at the start.",
+	}),
+	define(func(c *Config) *string { return &c.DestinationCertFile }, anyValue[string], Setting{
+		Key:     "destination_cert_file",
+		Meaning: "File of the client's certificate, in PEM, for a destination that asks for one. It is read for each new connection.",
+	}),
+	define(func(c *Config) *string { return &c.DestinationKeyFile }, anyValue[string], Setting{
+		Key:     "destination_key_file",
+		Meaning: "File of its private key, in PEM.",
+	}),
+	defineURL(func(c *Config) *string { return &c.DestinationProxy }, checkProxy, Setting{
+		Key:     "destination_proxy",
+		Meaning: "Proxy to the destination, such as `http://proxy:3128`. If empty, `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` hold, and with `none` nothing does.",
 	}),
 	defineRange(func(c *Config) *int { return &c.DeliveryConcurrency }, 1, 256, Setting{
 		Key:     "delivery_concurrency",

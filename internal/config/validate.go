@@ -45,7 +45,7 @@ func (c *Config) faults(role Role, inputs map[string]input) []error {
 		faults = append(faults, fmt.Errorf("%s: is not set, but required by %s: set it, for example to %s",
 			c.name("token_login_body"), c.name("token_source"), `{"username":"{client_id}","password":"{client_secret}"}`))
 	}
-	return faults
+	return append(faults, c.destinationFaults(wrong)...)
 }
 
 // check returns the one fault of a setting, or nil.

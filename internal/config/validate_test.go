@@ -55,6 +55,43 @@ func TestValidateValues(t *testing.T) {
 		{"pipeline", "a/b", "is no name for a pipeline"},
 		{"pipeline", "a\n", "is no name for a pipeline"},
 
+		{"batch_format", "ndjson", ""},
+		{"batch_format", "JSON", `is none of "array", "ndjson", "object"`},
+		{"batch_compression", "gzip", ""},
+		{"batch_compression", "zstd", `is neither "none" nor "gzip"`},
+
+		{"destination_token_header", "X-Api_Token", ""},
+		{"destination_token_header", "X Token", "is no name of a header"},
+		{"destination_token_header", "X-Token:", "is no name of a header"},
+		{"destination_token_scheme", "token", ""},
+		{"destination_token_scheme", "none", ""},
+		{"destination_token_scheme", "a b", "is no scheme"},
+		{"destination_idempotency_header", "é", "is no name of a header"},
+		{"destination_failed_items", "/a/~1b/0", ""},
+		{"destination_failed_items", "#", ""},
+		{"destination_failed_items", "errors", "is no JSON pointer"},
+		{"destination_failed_items", "/a~2", "is no JSON pointer"},
+		{"destination_failed_index", "#", "is no JSON pointer"},
+		{"destination_connect_timeout", "1m", "is out of range: use 100ms to 50s"},
+		{"destination_response_timeout", "0s", "is out of range"},
+		{"destination_proxy", "none", ""},
+		{"destination_proxy", "http://proxy:3128", ""},
+		{"destination_proxy", "socks5://proxy:1080", ""},
+		{"destination_proxy", "proxy:3128", "is no URL"},
+		{"destination_proxy", "ftp://proxy", `has the scheme "ftp"`},
+		{"destination_proxy", "http://:3128", "has no host"},
+		{"destination_proxy", "http://u:hunter2@proxy", "holds credentials"},
+		{"destination_headers", `{"X-Tenant":"blue","X-Empty":""}`, ""},
+		{"destination_headers", `{"X-Key":"ssm:/a/b:3","Other":"ssm:arn:aws:ssm:eu-central-1:123456789012:parameter/a"}`, ""},
+		{"destination_headers", `{"X-Key":"ssm:"}`, "what the value of X-Key names behind ssm: is no name of an SSM parameter"},
+		{"destination_headers", `{"X-Key":"a\nb-hunter2"}`, "the value of X-Key has a character"},
+		{"destination_headers", `{"X-Key":" hunter2"}`, "the value of X-Key has a character"},
+		{"destination_headers", `{"X Key":"hunter2"}`, `"X Key" is no name of a header`},
+		{"destination_headers", `{"host":"hunter2"}`, "Host is set by the request itself"},
+		{"destination_headers", `{"x-a":"1","X-A":"2"}`, "names the header X-A twice"},
+		{"destination_headers", `{"a":1}`, `has no text for "a"`},
+		{"destination_headers", `[]`, `is no JSON object: write {"NAME":"VALUE"}`},
+
 		{"stream", "Api_logs.v2-x", ""},
 		{"stream", strings.Repeat("s", 129), "is no stream name"},
 		{"stream", "api logs", "is no stream name"},
@@ -352,6 +389,8 @@ func TestConfigLogsNoCredentials(t *testing.T) {
 	c := valid(t)
 	c.DestinationURL = "https://user:hunter2@analytics.example.com/?key=hunter2"
 	c.StageURL = "s3://hunter2@bucket?prefix=shown/"
+	c.DestinationHeaders = Headers{"X-Key": "hunter2"}
+	c.DestinationProxy = "http://user:hunter2@proxy"
 	text := fmt.Sprint(c.LogValue())
 	if strings.Contains(text, "hunter2") {
 		t.Errorf("credentials in %s", text)
@@ -359,6 +398,30 @@ func TestConfigLogsNoCredentials(t *testing.T) {
 	for _, want := range []string{"pipeline=logpipe", "window_max_age=1m", "window_max_bytes=1MB", "log_level=info", "prefix=shown/", "start_position=TRIM_HORIZON"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in %s", want, text)
+		}
+	}
+}
+
+func TestDestinationSettingsTogether(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		environ []string
+		fault   string
+	}{
+		{[]string{"LOGPIPE_DESTINATION_CERT_FILE=c", "LOGPIPE_DESTINATION_KEY_FILE=k"}, ""},
+		{[]string{"LOGPIPE_DESTINATION_CERT_FILE=c"}, "LOGPIPE_DESTINATION_CERT_FILE: needs LOGPIPE_DESTINATION_KEY_FILE beside it"},
+		{[]string{"LOGPIPE_DESTINATION_KEY_FILE=k"}, "needs LOGPIPE_DESTINATION_KEY_FILE beside it, and the other way round"},
+		{[]string{"LOGPIPE_DESTINATION_URL=http://a", "LOGPIPE_DESTINATION_CA_FILE=c"}, "LOGPIPE_DESTINATION_CA_FILE: is of no use for the http URL in LOGPIPE_DESTINATION_URL"},
+		{[]string{"LOGPIPE_DESTINATION_TOKEN_HEADER=x", "LOGPIPE_DESTINATION_IDEMPOTENCY_HEADER=X"}, "names the header X, as LOGPIPE_DESTINATION_TOKEN_HEADER does"},
+		{[]string{`LOGPIPE_DESTINATION_HEADERS={"authorization":"a"}`}, "names the header Authorization, as LOGPIPE_DESTINATION_TOKEN_HEADER does"},
+		{[]string{`LOGPIPE_DESTINATION_HEADERS={"authorization":"a"}`, "LOGPIPE_DESTINATION_TOKEN_HEADER=X-Token"}, ""},
+	} {
+		_, err := Load(RoleWorker, "", required(c.environ...))
+		switch {
+		case c.fault == "" && err != nil:
+			t.Errorf("%q: %v", c.environ, err)
+		case c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)):
+			t.Errorf("%q: %v, want %s", c.environ, err, c.fault)
 		}
 	}
 }
