@@ -56,6 +56,8 @@ type Options struct {
 	// onStarted and onDrained let tests reach the servers when everything runs, and
 	// when everything is delivered.
 	onStarted, onDrained func(*stack)
+	// configure changes the settings of the pipeline, nil for none.
+	configure func(*config.Config)
 	// patience is how long a run waits for events that are missing although nothing
 	// is on its way; 0 is defaultPatience.
 	patience time.Duration

@@ -210,6 +210,9 @@ func (s *stack) settings() (config.Config, error) {
 	cfg.TokenParameter = tokenParameter
 	cfg.ClientID = clientID
 	cfg.ClientSecretParameter = secretParameter
+	if s.options.configure != nil {
+		s.options.configure(&cfg)
+	}
 	return cfg, cfg.Validate(config.RoleStarter | config.RoleWorker)
 }
 
