@@ -2,7 +2,9 @@ package localaws
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"time"
 )
 
 const adminPath = "/_localaws/"
@@ -21,6 +23,15 @@ func (s *Server) adminRoutes() *http.ServeMux {
 	})
 	mux.HandleFunc("POST "+adminPath+"expire-iterators", func(w http.ResponseWriter, _ *http.Request) {
 		s.ExpireIterators()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST "+adminPath+"clock", func(w http.ResponseWriter, r *http.Request) {
+		behind, err := time.ParseDuration(r.URL.Query().Get("behind"))
+		if err != nil || behind < 0 {
+			writeError(w, http.StatusBadRequest, fmt.Errorf("behind=%q: want a duration such as 2m, or 0s", r.URL.Query().Get("behind")))
+			return
+		}
+		s.SetClockBehind(behind)
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("GET "+adminPath+"faults", func(w http.ResponseWriter, _ *http.Request) {

@@ -13,6 +13,8 @@
 //	POST   /_localaws/flush         answers when all subscriptions are delivered
 //	POST   /_localaws/expire-iterators
 //	                                ends all shard iterators, as if five minutes had passed
+//	POST   /_localaws/clock?behind=2m
+//	                                puts the clock behind, so that what arrives now is old when it is right again
 //
 // One server is one account in one region. Where it decides what AWS leaves open, it takes the case that is harder
 // for a client; where it does not implement something, it says so in the error instead of pretending.

@@ -114,3 +114,42 @@ func TestExpireIterators(t *testing.T) {
 	}
 	wantCode(t, "over HTTP", read(renewed), "ExpiredIteratorException")
 }
+
+// TestClockBehind: what arrives while the clock is behind is old when it is right again.
+func TestClockBehind(t *testing.T) {
+	t.Parallel()
+	clk := newClock()
+	c := start(t, localaws.Config{Now: clk.Now})
+	set := func(behind string, want int) {
+		t.Helper()
+		answer, err := http.Post(c.url+"/_localaws/clock?behind="+behind, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Fatalf("behind=%s: %s", behind, answer.Status)
+		}
+	}
+	set("2m", http.StatusNoContent)
+	c.stream(t, "s", 1)
+	put := func() {
+		t.Helper()
+		if _, err := c.kinesis.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String("s"), Data: []byte("y"), PartitionKey: aws.String("k")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put()
+	for _, wrong := range []string{"", "2", "-1m"} {
+		set(wrong, http.StatusBadRequest)
+	}
+	set("0s", http.StatusNoContent)
+	put()
+	records := c.records(t, "s")
+	if len(records) != 2 {
+		t.Fatalf("%d records, want 2", len(records))
+	}
+	if apart := records[1].ApproximateArrivalTimestamp.Sub(*records[0].ApproximateArrivalTimestamp); apart != 2*time.Minute {
+		t.Errorf("the records arrived %s apart, want 2m", apart)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/log-event-pipeline/logpipe/dev/localaws/internal/cwlogs"
@@ -28,6 +29,8 @@ type Server struct {
 	sts     *sts.Service
 	targets map[string]endpoint
 	admin   *http.ServeMux
+	// behind is how far the services' clock is behind cfg.Now, in nanoseconds.
+	behind atomic.Int64
 
 	mu      sync.Mutex
 	closed  bool
@@ -50,7 +53,11 @@ func New(cfg Config) *Server {
 		panic(fmt.Sprintf("localaws: %v", err))
 	}
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, faults: &fault.Set{Now: cfg.Now}, sts: &sts.Service{Account: cfg.Account, Now: cfg.Now}}
+	s := &Server{}
+	now := cfg.Now
+	cfg.Now = func() time.Time { return now().Add(-time.Duration(s.behind.Load())) }
+	s.cfg, s.faults = cfg, &fault.Set{Now: now}
+	s.sts = &sts.Service{Account: cfg.Account, Now: cfg.Now}
 	s.kinesis = kinesis.New(kinesis.Config{
 		Region: cfg.Region, Account: cfg.Account, Now: cfg.Now, StateDelay: cfg.StateDelay, ShardLimit: cfg.ShardLimit,
 		Throttle: cfg.Throttle, RecordFault: s.faults.JudgeRecord, OnStore: cfg.OnStore,
@@ -107,6 +114,10 @@ func (s *Server) Faults() []FaultRule { return s.faults.List() }
 
 // ExpireIterators ends every shard iterator given out so far, as if five minutes had passed.
 func (s *Server) ExpireIterators() { s.kinesis.ExpireIterators() }
+
+// SetClockBehind puts the services' clock behind Config.Now, so that what arrives now has arrived long ago when the
+// clock is right again. It must not be put back further once there are streams: time does not go back for them.
+func (s *Server) SetClockBehind(d time.Duration) { s.behind.Store(int64(d)) }
 
 // Flush waits until every log event that subscriptions accepted so far is in Kinesis or given up. The error is the
 // context's.
