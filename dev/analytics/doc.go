@@ -6,6 +6,7 @@
 //	POST  /v1/login      {"username","password"} for {"data":{"token","until"}}
 //	POST  /v1/events     a JSON array of events, NDJSON, or {"events":[...]}
 //	GET   /stats         counts as JSON
+//	GET   /log-events    the receipt of each log event, see [FetchLogEvents]
 //	GET   /events?limit= the latest few events
 //	GET   /faults        the faults in force; PUT replaces, PATCH changes them
 //	GET   /healthz       200 as long as the process serves

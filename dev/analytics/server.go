@@ -32,6 +32,12 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Where tokens are asked for, and where batches are posted to.
+const (
+	TokenPath  = "/oauth/token" //nolint:gosec // a path, and no credentials
+	EventsPath = "/v1/events"
+)
+
 const (
 	defaultTokenLife = 5 * time.Minute
 	defaultRecent    = 20
@@ -84,10 +90,11 @@ func New(c Config) (*Server, error) {
 		injector: newInjector(c.Seed, c.Faults, now),
 	}
 	s.SetClientSecret(c.ClientSecret)
-	s.mux.HandleFunc("POST /oauth/token", s.serveToken)
+	s.mux.HandleFunc("POST "+TokenPath, s.serveToken)
 	s.mux.HandleFunc("POST /v1/login", s.serveLogin)
-	s.mux.HandleFunc("POST /v1/events", s.serveEvents)
-	s.mux.HandleFunc("GET /stats", s.serveStats)
+	s.mux.HandleFunc("POST "+EventsPath, s.serveEvents)
+	s.mux.HandleFunc("GET "+logEventsPath, s.serveLogEvents)
+	s.mux.HandleFunc("GET "+statsPath, s.serveStats)
 	s.mux.HandleFunc("GET /events", s.serveRecent)
 	s.mux.HandleFunc("GET /faults", s.serveFaults)
 	s.mux.HandleFunc("PUT /faults", s.changeFaults)
@@ -160,10 +167,10 @@ func (s *Server) URL() string {
 }
 
 // EventsURL is where batches are posted to; it is empty before Start.
-func (s *Server) EventsURL() string { return s.endpoint("/v1/events") }
+func (s *Server) EventsURL() string { return s.endpoint(EventsPath) }
 
 // TokenURL is where tokens are asked for; it is empty before Start.
-func (s *Server) TokenURL() string { return s.endpoint("/oauth/token") }
+func (s *Server) TokenURL() string { return s.endpoint(TokenPath) }
 
 // LoginURL is where a client logs in with a JSON body; it is empty before Start.
 func (s *Server) LoginURL() string { return s.endpoint("/v1/login") }

@@ -14,19 +14,22 @@ import (
 // anything the pipeline says of itself. It is safe for concurrent use.
 type Events struct {
 	mu  sync.Mutex
-	put map[analytics.ID]time.Time
+	put map[analytics.ID]int64 // milliseconds since 1970, which is small
 }
 
 // NewEvents makes an empty ledger.
-func NewEvents() *Events { return &Events{put: map[analytics.ID]time.Time{}} }
+func NewEvents() *Events { return &Events{put: map[analytics.ID]int64{}} }
 
 // Add enters an event. It is a hook for [localaws.Config].
 func (l *Events) Add(e localaws.ForwardedEvent) {
-	id := EventID(e)
-	now := time.Now()
+	l.AddAt(EventID(e), time.Now())
+}
+
+// AddAt enters an event that was put at a time.
+func (l *Events) AddAt(id analytics.ID, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.put[id] = now
+	l.put[id] = at.UnixMilli()
 }
 
 // EventID is the id that the pipeline has to give an event.
@@ -67,7 +70,7 @@ func (l *Events) Compare(receipts iter.Seq2[analytics.ID, analytics.Receipt]) De
 			continue
 		}
 		d.Delivered++
-		d.Fresh = append(d.Fresh, receipt.First.Sub(put))
+		d.Fresh = append(d.Fresh, receipt.First.Sub(time.UnixMilli(put)))
 	}
 	d.Lost = d.Produced - d.Delivered
 	return d
