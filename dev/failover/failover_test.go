@@ -91,25 +91,6 @@ func TestPercentile(t *testing.T) {
 	require.Equal(t, time.Duration(200), percentile(sorted, 100))
 }
 
-func TestParseUsage(t *testing.T) {
-	t.Parallel()
-	const status = "Name:\tlogpipe\nVmHWM:\t   62000 kB\nVmRSS:\t   60000 kB\nThreads:\t9\n"
-	const stat = "123 (a name) with) spaces) S 1 123 123 0 -1 4194304 100 0 0 0 250 150 0 0 20 0 9 0 1 2 3"
-	u, err := parseUsage(status, stat)
-	require.NoError(t, err)
-	require.Equal(t, usage{processor: 4 * time.Second, resident: 60000 << 10, peak: 62000 << 10}, u)
-	for name, c := range map[string][2]string{
-		"no memory":     {"Name:\tlogpipe\n", stat},
-		"no number":     {"VmHWM:\tx kB\nVmRSS:\t1 kB\n", stat},
-		"no time":       {status, "123 (a) S 1"},
-		"time is text":  {status, "123 (a) S 1 123 123 0 -1 4194304 100 0 0 0 x y 0"},
-		"nothing known": {"", ""},
-	} {
-		_, err := parseUsage(c[0], c[1])
-		require.Error(t, err, name)
-	}
-}
-
 func TestPrint(t *testing.T) {
 	t.Parallel()
 	var printed bytes.Buffer

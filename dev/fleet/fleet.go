@@ -37,6 +37,10 @@ const (
 	filterRole      = "arn:aws:iam::" + localaws.DefaultAccount + ":role/cloudwatch-to-kinesis"
 
 	anyPort = "127.0.0.1:0"
+
+	// Roles are subcommands of logpipe, and begin the names of processes.
+	roleStarter = "starter"
+	roleWorker  = "worker"
 )
 
 // How long a process may take to stop before it is killed. A starter or worker stops
@@ -45,6 +49,7 @@ const (
 	logpipeStop  = 35 * time.Second
 	temporalStop = 30 * time.Second
 	apiStop      = 5 * time.Second
+	serverStop   = 10 * time.Second
 )
 
 // Options of a fleet.
@@ -62,6 +67,14 @@ type Options struct {
 	TokenLife time.Duration
 	// Seed makes the faults of the API repeatable.
 	Seed uint64
+	// Dev is the command line of "dev". With it the local AWS and the API are processes of
+	// their own, too; otherwise they run in this one.
+	Dev []string
+	// Environment is what all processes find beside that.
+	Environment map[string]string
+	// ClockBehind is how far AWS's clock is behind until [Fleet.SetAWSClock] puts it right.
+	// It needs Dev.
+	ClockBehind time.Duration
 	// Throttle enforces the quotas of AWS.
 	Throttle bool
 	// OnRequest sees each request to AWS. It must not block.
@@ -74,13 +87,16 @@ type Options struct {
 // Fleet is the servers, and the members that were asked for. Its witnesses can be read
 // after Stop.
 type Fleet struct {
-	AWS       *localaws.Server
-	AWSConfig aws.Config
-	API       *analytics.Server
-	Events    *ledger.Events
-	Records   *ledger.Records
-	Writer    *traffic.Writer
-	Client    client.Client
+	// AWS and API are nil where they are processes of their own: AWSProcess, APIProcess.
+	AWS        *localaws.Server
+	AWSConfig  aws.Config
+	API        *analytics.Server
+	AWSProcess *Process
+	APIProcess *Process
+	Events     *ledger.Events
+	Records    *ledger.Records
+	Writer     *traffic.Writer
+	Client     client.Client
 	// Temporal is the server's place. Its process is replaced at the same address, with
 	// the same database.
 	Temporal *Member
@@ -90,6 +106,7 @@ type Fleet struct {
 	logger  *slog.Logger
 	spawner *spawner
 	awsURL  string
+	apiURL  string
 
 	// Set by the first start of Temporal, before there are members that read it.
 	temporalAddress, temporalUI string
@@ -131,6 +148,11 @@ func (f *Fleet) Stop(keep bool) error {
 		f.Temporal.retire()
 		if p := f.Temporal.Release(); p != nil {
 			errs = append(errs, p.end(temporalStop))
+		}
+	}
+	for _, p := range []*Process{f.APIProcess, f.AWSProcess} {
+		if p != nil {
+			errs = append(errs, p.end(serverStop))
 		}
 	}
 	f.spawner.close()
@@ -177,10 +199,10 @@ func (f *Fleet) Stage() string { return f.path("stage") }
 func (f *Fleet) path(name string) string { return filepath.Join(f.dir, name) }
 
 // Starter makes a place for a starter, which is empty at first. The number is for people.
-func (f *Fleet) Starter(number int) *Member { return f.member("starter", number) }
+func (f *Fleet) Starter(number int) *Member { return f.member(roleStarter, number) }
 
 // Worker makes a place for a worker, which is empty at first. The number is for people.
-func (f *Fleet) Worker(number int) *Member { return f.member("worker", number) }
+func (f *Fleet) Worker(number int) *Member { return f.member(roleWorker, number) }
 
 func (f *Fleet) member(role string, number int) *Member {
 	m := newMember(role, number, func(name string) (*Process, error) {
@@ -235,10 +257,29 @@ func (f *Fleet) makeBinary(ctx context.Context) error {
 		return nil
 	}
 	f.options.Logpipe = f.path("logpipe")
-	return buildLogpipe(ctx, f.options.Logpipe)
+	return BuildLogpipe(ctx, f.options.Logpipe)
 }
 
 func (f *Fleet) startAWS(ctx context.Context) error {
+	if err := f.serveAWS(ctx); err != nil {
+		return fmt.Errorf("start the local AWS: %w", err)
+	}
+	f.AWSConfig = aws.Config{
+		Region: localaws.DefaultRegion, BaseEndpoint: &f.awsURL,
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+		// A near server can answer before the request's body is closed.
+		HTTPClient: &http.Client{Transport: localaws.Transport(nil)},
+	}
+	if f.options.ClockBehind > 0 {
+		return f.SetAWSClock(ctx, f.options.ClockBehind)
+	}
+	return nil
+}
+
+func (f *Fleet) serveAWS(ctx context.Context) error {
+	if len(f.options.Dev) > 0 {
+		return f.launchAWS()
+	}
 	f.AWS = localaws.New(localaws.Config{
 		Throttle: f.options.Throttle, Logger: f.logger,
 		OnForward: f.Events.Add, OnStore: f.Records.Add, OnRequest: f.options.OnRequest,
@@ -246,20 +287,24 @@ func (f *Fleet) startAWS(ctx context.Context) error {
 	// The end of the context ends the traffic; what is on its way still needs AWS.
 	address, err := f.AWS.Start(context.WithoutCancel(ctx), anyPort)
 	if err != nil {
-		return fmt.Errorf("start the local AWS: %w", err)
+		return err
 	}
 	f.closeLater(f.AWS.Close)
 	f.awsURL = "http://" + address
-	f.AWSConfig = aws.Config{
-		Region: f.AWS.Region(), BaseEndpoint: &f.awsURL,
-		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-		// A near server can answer before the request's body is closed.
-		HTTPClient: &http.Client{Transport: localaws.Transport(nil)},
-	}
 	return nil
 }
 
 func (f *Fleet) startAPI(ctx context.Context) error {
+	if err := f.serveAPI(ctx); err != nil {
+		return fmt.Errorf("start the analytics API: %w", err)
+	}
+	return nil
+}
+
+func (f *Fleet) serveAPI(ctx context.Context) error {
+	if len(f.options.Dev) > 0 {
+		return f.launchAPI()
+	}
 	var err error
 	f.API, err = analytics.New(analytics.Config{
 		ClientID: clientID, ClientSecret: clientSecret, TokenLife: f.options.TokenLife, Seed: f.options.Seed, Logger: f.logger,
@@ -268,8 +313,9 @@ func (f *Fleet) startAPI(ctx context.Context) error {
 		return err
 	}
 	if err := f.API.Start(ctx, anyPort); err != nil {
-		return fmt.Errorf("start the analytics API: %w", err)
+		return err
 	}
+	f.apiURL = f.API.URL()
 	f.closeLater(func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), apiStop)
 		defer cancel()
@@ -289,7 +335,7 @@ func (f *Fleet) makeResources(ctx context.Context) error {
 	}
 	f.Writer = traffic.NewWriter(cloudwatchlogs.NewFromConfig(f.AWSConfig), &traffic.Subscription{
 		Name:           "to-kinesis",
-		DestinationARN: fmt.Sprintf("arn:aws:kinesis:%s:%s:stream/%s", f.AWS.Region(), f.AWS.Account(), Stream),
+		DestinationARN: fmt.Sprintf("arn:aws:kinesis:%s:%s:stream/%s", localaws.DefaultRegion, localaws.DefaultAccount, Stream),
 		RoleARN:        filterRole,
 	}, f.logger)
 	return nil
@@ -298,7 +344,7 @@ func (f *Fleet) makeResources(ctx context.Context) error {
 // Generator invents log events at a rate, which feed the stream.
 func (f *Fleet) Generator(rate float64) (*traffic.Generator, error) {
 	return traffic.NewGenerator(f.Writer, traffic.GeneratorConfig{
-		Rate: rate, Seed: cmp.Or(f.options.Seed, 1), Account: f.AWS.Account(), Region: f.AWS.Region(), Logger: f.logger,
+		Rate: rate, Seed: cmp.Or(f.options.Seed, 1), Account: localaws.DefaultAccount, Region: localaws.DefaultRegion, Logger: f.logger,
 	})
 }
 

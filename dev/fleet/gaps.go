@@ -74,6 +74,16 @@ func (f *Fleet) gapsOf(ctx context.Context, run *workflowpb.WorkflowExecutionInf
 	return gaps, nil
 }
 
+// Workflows lists the runs of all workflows, by Temporal's visibility, which is a little
+// behind.
+func (f *Fleet) Workflows(ctx context.Context) ([]*workflowpb.WorkflowExecutionInfo, error) {
+	runs, err := f.list(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("list workflows: %w", err)
+	}
+	return runs, nil
+}
+
 // list lists workflows, page by page.
 func (f *Fleet) list(ctx context.Context, query string) ([]*workflowpb.WorkflowExecutionInfo, error) {
 	var found []*workflowpb.WorkflowExecutionInfo

@@ -220,15 +220,14 @@ func TestRetiredMemberStaysEmpty(t *testing.T) {
 
 func TestAnnouncement(t *testing.T) {
 	t.Parallel()
-	a := newAnnouncement()
+	a := newAnnouncement(temporalAnnounced)
 	for _, part := range []string{"Tempo", "ral  127.0.0.1:7233\nWeb", " UI    http://127.0.0.1:8233", "\n", "Temporal  more\n"} {
 		n, err := io.WriteString(a, part)
 		require.NoError(t, err)
 		require.Equal(t, len(part), n)
 	}
 	<-a.made
-	require.Equal(t, "127.0.0.1:7233", a.address)
-	require.Equal(t, "127.0.0.1:8233", a.ui)
+	require.Equal(t, []string{"127.0.0.1:7233", "127.0.0.1:8233"}, a.found)
 }
 
 func TestAgentProcess(t *testing.T) {
