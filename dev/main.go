@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/log-event-pipeline/logpipe/internal/cpuprofile"
 )
 
 func main() {
@@ -21,7 +23,20 @@ func main() {
 	// a second one kills.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	name := "dev"
+	if len(os.Args) > 1 {
+		name = os.Args[1]
+	}
+	endProfile, err := cpuprofile.Start(os.Getenv(cpuprofile.Variable), name)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "dev: "+err.Error())
+		os.Exit(exitMisused)
+	}
+	status := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err := endProfile(); err != nil {
+		fmt.Fprintln(os.Stderr, "dev: "+err.Error())
+	}
+	os.Exit(status)
 }
 
 // Exit statuses.
