@@ -49,6 +49,7 @@ func TestMisuse(t *testing.T) {
 		"aws":       {[]string{"aws", "--account", "1", "--stream", "a=x"}, []string{"account", "--stream"}},
 		"chaos":     {[]string{"chaos", "--for", "1s", "--shards", "0", "--report", dir}, []string{"--for 1s: ", "--shards 0: ", "--report " + dir}},
 		"failover":  {[]string{"failover", "--times", "-1", "--rate", "0", "--report", dir}, []string{"--rate 0: ", "--times -1: ", "--report " + dir}},
+		"bench":     {[]string{"bench", "--shards", "0", "--mix", "x", "--report", dir}, []string{"--shards 0: ", "--mix: ", "--report " + dir}},
 		"temporal":  {[]string{"temporal", "--search-attribute", "a", "--listen", "x"}, []string{"search attribute", "listen address"}},
 	} {
 		t.Run(name, func(t *testing.T) {
