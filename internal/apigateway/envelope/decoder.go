@@ -403,7 +403,9 @@ func (d *Decoder) faultLogEvents(dec *jsontext.Decoder) error {
 	d.piece = d.header.appendOpen(d.piece[:0])
 	d.piece = append(d.piece[:len(d.piece)-len("[")], raw...)
 	d.piece = append(d.piece, '}')
-	return d.fault(Fault{Reason: ReasonInvalidLogEvents, Offset: at, Shift: at, Data: d.piece})
+	err = d.fault(Fault{Reason: ReasonInvalidLogEvents, Offset: at, Shift: at, Data: d.piece})
+	d.current = dec.InputOffset() // what comes behind is not in that piece
+	return err
 }
 
 // faultEvent reports an element of logEvents that is no log event, in an
