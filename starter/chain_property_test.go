@@ -43,7 +43,7 @@ func TestThePropertyFindsPlantedBugs(t *testing.T) {
 	for name, planted := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const rounds = 20 // of -rapid.checks each; one is nearly always enough
+			const rounds = 60 // of -rapid.checks each; one is nearly always enough
 			var found error
 			var tried int
 			for round := 0; found == nil && round < rounds; round++ {

@@ -194,6 +194,12 @@ func (r *modelShardReader) find(latest bool) (*workflows.ChainStart, workflows.P
 func (r *modelShardReader) forget() {
 	chain, chains, gaps := r.chain, r.chains, r.gaps
 	*r = modelShardReader{w: r.w, shard: r.shard, chain: chain, chains: chains, gaps: gaps}
+	m := r.remembered()
+	for _, f := range r.w.flushes {
+		if f.in.ShardID == r.shard.id && (m == nil || f.in.LastSequenceNumber.Compare(m.Checkpoint) > 0) {
+			f.reported = time.Time{} // to one that is no more
+		}
+	}
 }
 
 func (r *modelShardReader) markers() marker.Store {
