@@ -49,8 +49,7 @@ var agingBugs = map[string]bug{
 	"each poller resolves the start behind a gap":       {resolvesGapsAgain: true},
 	"behind a gap the progress before it is handed out": {keepsReports: true},
 
-	"what was read days ago is put into a window":  {reader: func(_ *modelPoller, next *modelReader) ShardReader { return youngReader{next} }},
-	"a window is started days after it was staged": {noDeadline: true},
+	"what was read days ago is put into a window": {reader: func(_ *modelPoller, next *modelReader) ShardReader { return youngReader{next} }},
 
 	"Temporal is believed to remember for ever": {believed: 1000},
 	"the checkpoint always was the end of the chain a moment ago": {report: func(_ *modelPoller, said workflows.Progress) workflows.Progress {

@@ -32,7 +32,6 @@ type bug struct {
 	resolvesAgain     bool // each poller finds out itself where the chain begins
 	resolvesGapsAgain bool // the same behind a gap
 	keepsReports      bool // behind a gap the next poller can begin with what was before it
-	noDeadline        bool // what was to be sent is sent, however late
 }
 
 type (

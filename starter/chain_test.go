@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -47,7 +48,10 @@ func newFakeTemporal() *fakeTemporal {
 	return &fakeTemporal{started: map[string]client.StartWorkflowOptions{}, inputs: map[string]workflows.FlushWindowInput{}}
 }
 
-func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, o client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
+func (f *fakeTemporal) ExecuteWorkflow(ctx context.Context, o client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err // nothing is sent, as with gRPC
+	}
 	if before := f.before; before != nil {
 		f.before = nil
 		before(o.ID)
@@ -162,6 +166,31 @@ func TestOpenStagesThenStarts(t *testing.T) {
 	require.Equal(t, window.ReasonAge, in.ClosedBecause)
 	require.Equal(t, []string{in.StageKey}, stage.keys())
 	require.Equal(t, window.Append(nil, records), stage.objects[in.StageKey])
+}
+
+// A process that was stopped for days between staging and starting must not start the
+// window: what it has staged may have been swept, and what it has read may lie in a gap.
+func TestOpenDoesNotStartWhatWasStagedDaysAgo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		chain, server, stage := newChain()
+		chain.Stage = sleepyStage{stage, 72 * time.Hour}
+		_, err := chain.Open(t.Context(), shard, someRecords("10"), window.ReasonAge)
+		require.ErrorContains(t, err, context.DeadlineExceeded.Error())
+		require.Empty(t, server.started)
+	})
+}
+
+// sleepyStage is suspended after each write.
+type sleepyStage struct {
+	*fakeStage
+	sleep time.Duration
+}
+
+func (s sleepyStage) Put(ctx context.Context, key string, body []byte) error {
+	err := s.fakeStage.Put(ctx, key, body)
+	time.Sleep(s.sleep)
+	return err
 }
 
 func TestOpenFollowsTheWindowThatWasThere(t *testing.T) {

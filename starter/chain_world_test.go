@@ -239,7 +239,7 @@ func (p *modelPoller) await(ctx context.Context, name string) (turn, error) {
 		runtime.Goexit()
 	}
 	err := ctx.Err()
-	tooLate := errors.Is(err, context.DeadlineExceeded) && !p.w.bug.noDeadline || err != nil && time.Since(asked) > inFlight
+	tooLate := errors.Is(err, context.DeadlineExceeded) || err != nil && time.Since(asked) > inFlight
 	switch {
 	case tooLate && t.fate == diesAfter:
 		runtime.Goexit()
