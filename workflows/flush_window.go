@@ -166,8 +166,18 @@ func (f *flush) deliver(ctx workflow.Context) error {
 	return errors.Join(failures...)
 }
 
-// deliverBatch tries until the batch is accepted or discarded.
+// deliverBatch delivers the batch, and counts it unless the rest is for the next run.
 func (f *flush) deliverBatch(ctx workflow.Context, n int, batch Batch) error {
+	if err := f.deliverPart(ctx, n, batch); err != nil || f.unfinished {
+		return err
+	}
+	f.finished = append(f.finished, n)
+	f.describe(ctx)
+	return nil
+}
+
+// deliverPart tries until the batch, or a part of it, is accepted or discarded.
+func (f *flush) deliverPart(ctx workflow.Context, n int, batch Batch) error {
 	var refused int64 // version of the token that was refused
 	refusals := 0     // in a row
 	for {
@@ -175,10 +185,12 @@ func (f *flush) deliverBatch(ctx workflow.Context, n int, batch Batch) error {
 			f.unfinished = true
 			return nil
 		}
-		failure, refusal, err := f.attempt(ctx, n, batch, refused)
+		out, failure, refusal, err := f.attempt(ctx, n, batch, refused)
+		if err == nil && (out.Remainder != nil || out.Refused != nil) {
+			// What was taken must not be sent again, and what was not must not be lost.
+			return f.deliverRest(ctx, n, out)
+		}
 		if err == nil {
-			f.finished = append(f.finished, n)
-			f.describe(ctx)
 			return nil
 		}
 		if failure == ErrorTokenRefused {
@@ -196,19 +208,53 @@ func (f *flush) deliverBatch(ctx workflow.Context, n int, batch Batch) error {
 			return err
 		}
 		if !redrive {
-			f.finished = append(f.finished, n)
 			return nil
 		}
 		refused, refusals = 0, 0
 	}
 }
 
+// partialPause is the pause before what the destination could not take is sent again,
+// unless it asks for a longer one.
+const partialPause = time.Second
+
+// deliverRest delivers what is left of a batch that was taken in part. What was refused
+// waits for an operator.
+func (f *flush) deliverRest(ctx workflow.Context, n int, out DeliverBatchResult) error {
+	var rest []Batch
+	if out.Remainder != nil {
+		rest = append(rest, *out.Remainder)
+	}
+	if out.Refused != nil {
+		refusal := out.Refused.Refusal
+		failure := temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("the destination refused %d events of the batch: HTTP status %d", out.Refused.Batch.Events, refusal.HTTPStatus),
+			ErrorDestinationRefused, nil, refusal)
+		redrive, err := f.park(ctx, visibility.StatusDelivering, fmt.Sprintf("a part of batch %d", n+1), failure)
+		if err != nil {
+			return err
+		}
+		if redrive {
+			rest = append(rest, out.Refused.Batch)
+		}
+	}
+	for _, batch := range rest {
+		if err := workflow.Sleep(ctx, max(partialPause, out.RetryAfter)); err != nil {
+			return err
+		}
+		if err := f.deliverPart(ctx, n, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // attempt gets a token and has the batch delivered with it. An error comes with the
 // type of the failure and, where the destination has refused, with the refusal.
-func (f *flush) attempt(ctx workflow.Context, n int, batch Batch, refused int64) (string, Refusal, error) {
+func (f *flush) attempt(ctx workflow.Context, n int, batch Batch, refused int64) (DeliverBatchResult, string, Refusal, error) {
 	token, err := f.acquireToken(ctx, refused)
 	if err != nil {
-		return "", Refusal{}, err
+		return DeliverBatchResult{}, "", Refusal{}, err
 	}
 	var out DeliverBatchResult
 	err = workflow.ExecuteActivity(
@@ -218,7 +264,7 @@ func (f *flush) attempt(ctx workflow.Context, n int, batch Batch, refused int64)
 	if err == nil {
 		f.result.Attempts += out.Attempts
 		f.result.HTTPStatus = out.HTTPStatus
-		return "", Refusal{}, nil
+		return out, "", Refusal{}, nil
 	}
 	failure, refusal := refusalOf(err)
 	f.result.Attempts += refusal.Attempts
@@ -233,7 +279,7 @@ func (f *flush) attempt(ctx workflow.Context, n int, batch Batch, refused int64)
 			f.token = TokenVersion{}
 		}
 	}
-	return failure, refusal, err
+	return DeliverBatchResult{}, failure, refusal, err
 }
 
 // acquireToken returns a token that is not the refused version. Batches that see

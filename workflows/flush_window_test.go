@@ -336,3 +336,26 @@ func TestFlushWindowEndsWhenCancelled(t *testing.T) {
 	require.ErrorAs(t, env.GetWorkflowError(), &cancelled)
 	require.Empty(t, w.cleared, "what is not delivered stays in the stage")
 }
+
+// What the destination did not take of a batch is sent, and what it refused waits.
+func TestFlushWindowDeliversTheRest(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	w.deliver = func(in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		out := workflows.DeliverBatchResult{HTTPStatus: 207, Attempts: 1}
+		if in.Batch.IdempotencyKey == "key-0" {
+			out.Remainder = &workflows.Batch{StageKey: "rest", IdempotencyKey: "rest", Events: 1, Bytes: 5}
+			out.Refused = &workflows.RefusedPart{
+				Batch:   workflows.Batch{StageKey: "refused", IdempotencyKey: "refused", Events: 1, Bytes: 5},
+				Refusal: workflows.Refusal{HTTPStatus: 422, Attempts: 1},
+			}
+		}
+		return out, nil
+	}
+	w.register(env)
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(workflows.SignalRedrive, nil) }, time.Hour)
+	out := flushed(t, env)
+	require.ElementsMatch(t, []string{"key-0", "key-1", "rest", "refused"}, w.delivered)
+	require.Equal(t, visibility.StatusDelivered, out.Status)
+	require.Equal(t, 4, out.Attempts)
+}
