@@ -55,7 +55,7 @@ type Split struct {
 
 // Clear is ClearStage and what it needs.
 type Clear struct {
-	Stage Stage
+	Stage StageListing
 }
 
 // Worker is all that a worker process runs.

@@ -14,7 +14,7 @@ import (
 // UI; all of them are retried.
 const (
 	// ErrorStageUnavailable: the stage could not be read or written.
-	ErrorStageUnavailable = "StageUnavailable"
+	ErrorStageUnavailable = workflows.ErrorStageUnavailable
 	// ErrorTemporal: Temporal did not answer a question of an activity.
 	ErrorTemporal = "TemporalUnavailable"
 	// ErrorTooManyBatches: the settings cut a window into more batches than a workflow

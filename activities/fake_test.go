@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -86,7 +87,7 @@ type fakeStage struct {
 	mu      sync.Mutex
 	objects map[string][]byte
 	// brokenPut and the others are returned instead of an answer.
-	brokenPut, brokenGet, brokenDelete error
+	brokenPut, brokenGet, brokenDelete, brokenList error
 	// brokenAfter makes a Reader fail after so many bytes, with brokenGet.
 	brokenAfter int
 }
@@ -133,6 +134,20 @@ func (s *fakeStage) Delete(_ context.Context, key string) error {
 	}
 	delete(s.objects, key)
 	return nil
+}
+
+func (s *fakeStage) List(_ context.Context, prefix string) iter.Seq2[stage.Object, error] {
+	return func(yield func(stage.Object, error) bool) {
+		if s.brokenList != nil {
+			yield(stage.Object{}, s.brokenList)
+			return
+		}
+		for _, key := range s.keys(prefix) {
+			if !yield(stage.Object{Key: key, Size: int64(len(s.objects[key]))}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // keys lists the objects under a prefix.

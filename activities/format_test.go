@@ -16,6 +16,7 @@ import (
 
 	"github.com/log-event-pipeline/logpipe/activities"
 	"github.com/log-event-pipeline/logpipe/internal/apigateway"
+	"github.com/log-event-pipeline/logpipe/internal/framing"
 	"github.com/log-event-pipeline/logpipe/internal/kinesis/aggregate/aggregatetest"
 	"github.com/log-event-pipeline/logpipe/internal/quarantine"
 	"github.com/log-event-pipeline/logpipe/internal/window"
@@ -291,6 +292,35 @@ func TestClearStage(t *testing.T) {
 	s.brokenDelete = errors.New("the bucket does not answer")
 	_, err = execute(t, clearStage, workflows.ClearStageInput{StageKeys: []string{"kept"}})
 	requireFailure(t, err, activities.ErrorStageUnavailable, true)
+}
+
+// TestClearStageOfParts: the parts of a divided batch go with it, and no others.
+func TestClearStageOfParts(t *testing.T) {
+	t.Parallel()
+	s := newFakeStage()
+	whole := stagedEvents(t, s, framing.Array, "", 8)
+	parts, err := execute(t, (&activities.Split{Stage: s}).SplitBatch, workflows.SplitBatchInput{Batch: whole})
+	require.NoError(t, err)
+	_, err = execute(t, (&activities.Split{Stage: s}).SplitBatch, workflows.SplitBatchInput{Batch: parts.Batches[1]})
+	require.NoError(t, err)
+	require.Len(t, s.keys(""), 5)
+	neighbour := whole.StageKey + "0"
+	s.objects[neighbour] = nil
+
+	c := &activities.Clear{Stage: s}
+	clearStage := func(ctx context.Context, in workflows.ClearStageInput) (struct{}, error) {
+		return struct{}{}, c.ClearStage(ctx, in)
+	}
+	in := workflows.ClearStageInput{StageKeys: []string{whole.StageKey}, Divided: []string{whole.StageKey}}
+	s.brokenList = errors.New("the bucket does not answer")
+	_, err = execute(t, clearStage, in)
+	requireFailure(t, err, activities.ErrorStageUnavailable, true)
+	require.Len(t, s.keys(""), 6)
+
+	s.brokenList = nil
+	_, err = execute(t, clearStage, in)
+	require.NoError(t, err)
+	require.Equal(t, []string{neighbour}, s.keys(""))
 }
 
 // TestFormatLogsBoundsTheBatches: more batches than a history holds would end the

@@ -76,14 +76,17 @@ func part(whole workflows.Batch, indices []int, body []byte) workflows.Batch {
 	}
 }
 
+// partSeparator stands in keys between that of a whole batch and the digest of a part.
+const partSeparator = "."
+
 // derive puts a digest behind a batch's key, in the place of one that an earlier division
 // has left: keys do not grow, however often a batch is divided. What stands before says
 // which batch of the window it was.
 func derive(key, digest string) string {
-	if slash, dot := strings.LastIndexByte(key, '/'), strings.LastIndexByte(key, '.'); dot > slash {
+	if slash, dot := strings.LastIndexByte(key, '/'), strings.LastIndex(key, partSeparator); dot > slash {
 		key = key[:dot]
 	}
-	return key + "." + digest
+	return key + partSeparator + digest
 }
 
 // ranges writes ascending indices down, such as 0-4,7.

@@ -36,10 +36,61 @@ type FlushWindowInput struct {
 type FlushProgress struct {
 	Formatted FormatLogsResult `json:"formatted"`
 	// Finished are the numbers of the batches, from 0, that need no more work.
-	Finished   []int `json:"finished,omitempty"`
-	Discarded  int   `json:"discarded,omitempty"`
-	Attempts   int   `json:"attempts,omitempty"`
-	HTTPStatus int   `json:"httpStatus,omitempty"`
+	Finished []int `json:"finished,omitempty"`
+	// Divided are the numbers of the batches that were divided.
+	Divided []int `json:"divided,omitempty"`
+	// Parts are what is left to deliver of the divided batches, in their order.
+	Parts []BatchPart `json:"parts,omitempty"`
+	// Parked are the batches and parts that wait for an operator.
+	Parked     []ParkedPart `json:"parked,omitempty"`
+	Discarded  int          `json:"discarded,omitempty"`
+	Attempts   int          `json:"attempts,omitempty"`
+	HTTPStatus int          `json:"httpStatus,omitempty"`
+	// Unformatted: FormatLogs has not succeeded yet, and Formatted is empty.
+	Unformatted bool `json:"unformatted,omitempty"`
+	// Stage, Token, Refused and Delivery are what the window has been waiting for: the
+	// stage, a token, one that is not refused, the destination.
+	Stage    *FlushTrouble `json:"stage,omitempty"`
+	Token    *FlushTrouble `json:"token,omitempty"`
+	Refused  *FlushTrouble `json:"refused,omitempty"`
+	Delivery *FlushTrouble `json:"delivery,omitempty"`
+}
+
+// BatchPart is a batch of a window, or a part of one that was divided.
+type BatchPart struct {
+	// Number of the batch in its window, from 0.
+	Number int   `json:"number"`
+	Batch  Batch `json:"batch"`
+	// Whole: the batch as it was formatted.
+	Whole bool `json:"whole,omitempty"`
+	// Rounds is how often the destination has accepted a part of what this was a part of,
+	// in a row.
+	Rounds int `json:"rounds,omitempty"`
+	// NotBefore is when it may be sent; zero where nothing has to be waited for.
+	NotBefore time.Time `json:"notBefore,omitzero"`
+}
+
+// ParkedPart waits for an operator.
+type ParkedPart struct {
+	Part BatchPart `json:"part"`
+	// Since is when it was parked.
+	Since time.Time `json:"since"`
+	// Reason is the failure. Of many parked parts only the first have one.
+	Reason string `json:"reason,omitempty"`
+}
+
+// FlushTrouble is what a window waits for, and how often that was tried.
+type FlushTrouble struct {
+	// Type is the stable name of the last failure.
+	Type string `json:"type"`
+	// Message of the last failure.
+	Message string `json:"message"`
+	// Since is when the first of the failures in a row was known.
+	Since time.Time `json:"since"`
+	// Tries that have failed, in a row.
+	Tries int `json:"tries"`
+	// NextAt is when the next one is due.
+	NextAt time.Time `json:"nextAt"`
 }
 
 // Range is the window's range of records.
@@ -178,10 +229,10 @@ type SplitBatchResult struct {
 	Batches []Batch `json:"batches"`
 }
 
-// Refusal is the detail of an ErrorTokenRefused, ErrorBatchTooLarge or
-// ErrorDestinationRefused.
+// Refusal is the detail of the errors of DeliverBatch: what the destination has
+// answered, and what follows for the next attempt.
 type Refusal struct {
-	// HTTPStatus is 0 where no request was made because the token had expired.
+	// HTTPStatus is 0 where no request was made, or none was answered.
 	HTTPStatus int `json:"httpStatus"`
 	// Attempts of the activity that was refused.
 	Attempts int `json:"attempts"`
@@ -191,9 +242,17 @@ type Refusal struct {
 	// Excerpt of the answer, sanitised and capped; empty where there was none, or where
 	// it could quote what was sent.
 	Excerpt string `json:"excerpt,omitempty"`
+	// RetryAfter is how long the destination asked to be left alone, 0 where it did not ask.
+	RetryAfter time.Duration `json:"retryAfter,omitempty"`
+	// GiveUpAfter is how long the batch is tried before it is parked, by the settings of the
+	// worker; 0 is for ever.
+	GiveUpAfter time.Duration `json:"giveUpAfter,omitempty"`
 }
 
 // ClearStageInput lists what a finished window no longer needs.
 type ClearStageInput struct {
 	StageKeys []string `json:"stageKeys"`
+	// Divided are the stage keys of batches that were divided; their parts are deleted,
+	// too.
+	Divided []string `json:"divided,omitempty"`
 }

@@ -27,11 +27,15 @@ type worker struct {
 	format  func(workflows.FormatLogsInput) (workflows.FormatLogsResult, error)
 	acquire func(workflows.AcquireTokenInput) (workflows.TokenVersion, error)
 	deliver func(workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error)
+	split   func(workflows.SplitBatchInput) (workflows.SplitBatchResult, error)
+	clear   func(workflows.ClearStageInput) error
 
 	// Activities of a workflow run at the same time; a fake takes one after another.
 	mu        sync.Mutex
+	attempt   int      // number of the attempt that deliver is called for
 	delivered []string // idempotency keys, as accepted
 	cleared   []string // stage keys
+	divided   []string // stage keys of batches whose parts were cleared
 	acquired  []int64  // refused versions that a token was asked for
 }
 
@@ -53,6 +57,16 @@ func newWorker() *worker {
 	w.deliver = func(workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
 		return workflows.DeliverBatchResult{HTTPStatus: 202, Attempts: 1}, nil
 	}
+	w.split = func(in workflows.SplitBatchInput) (workflows.SplitBatchResult, error) {
+		half := in.Batch
+		half.Events /= 2
+		first, second := half, half
+		first.IdempotencyKey += ".a"
+		second.IdempotencyKey += ".b"
+		second.Events = in.Batch.Events - first.Events
+		return workflows.SplitBatchResult{Batches: []workflows.Batch{first, second}}, nil
+	}
+	w.clear = func(workflows.ClearStageInput) error { return nil }
 	return w
 }
 
@@ -68,19 +82,29 @@ func (w *worker) register(env *testsuite.TestWorkflowEnvironment) {
 		w.acquired = append(w.acquired, in.RefusedVersion)
 		return w.acquire(in)
 	}, activity.RegisterOptions{Name: workflows.AcquireTokenName})
-	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+	env.RegisterActivityWithOptions(func(ctx context.Context, in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		w.attempt = int(activity.GetInfo(ctx).Attempt)
 		out, err := w.deliver(in)
 		if err == nil {
 			w.delivered = append(w.delivered, in.Batch.IdempotencyKey)
 		}
 		return out, err
 	}, activity.RegisterOptions{Name: workflows.DeliverBatchName})
+	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.SplitBatchInput) (workflows.SplitBatchResult, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.split(in)
+	}, activity.RegisterOptions{Name: workflows.SplitBatchName})
 	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.ClearStageInput) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		if err := w.clear(in); err != nil {
+			return err
+		}
 		w.cleared = append(w.cleared, in.StageKeys...)
+		w.divided = append(w.divided, in.Divided...)
 		return nil
 	}, activity.RegisterOptions{Name: workflows.ClearStageName})
 }

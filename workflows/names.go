@@ -29,7 +29,8 @@ const (
 const (
 	// SignalShardDrained tells a StreamReader that a shard was read to its end.
 	SignalShardDrained = "shard-drained"
-	// SignalRedrive tells a parked FlushWindow to try again. It takes no input.
+	// SignalRedrive tells a FlushWindow to send what is parked again, and to try at once
+	// what it waits for. It takes no input.
 	SignalRedrive = "redrive"
 	// SignalDiscard tells a parked FlushWindow to give up what is parked. It takes
 	// no input.
@@ -65,6 +66,8 @@ const (
 	// ErrorTokenClientRefused: the token endpoint refused the client. Asking again is
 	// useless until somebody changes the secret, the settings or the endpoint.
 	ErrorTokenClientRefused = "TokenClientRefused"
+	// ErrorStageUnavailable: the stage could not be read or written.
+	ErrorStageUnavailable = "StageUnavailable"
 	// ErrorStageObject: a staged object is missing or damaged.
 	ErrorStageObject = "StageObject"
 )

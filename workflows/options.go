@@ -10,9 +10,10 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
-// Activity options. Every activity is retried for ever: what must not be retried
+// Activity options. What a window needs is retried for ever: what must not be retried
 // is said by the error's type. Timeouts bound one attempt; nothing bounds the
-// whole, because an outage of days must not lose a window.
+// whole, because an outage of days must not lose a window. After some tries by Temporal
+// alone a FlushWindow goes on trying itself, so that it can tell what it waits for.
 
 const (
 	// firstRetry and longestRetry bound the pause between two attempts of an
@@ -20,14 +21,9 @@ const (
 	firstRetry   = time.Second
 	longestRetry = 30 * time.Second
 
-	// longestDeliveryRetry bounds the pause between two attempts to deliver: long
-	// enough to leave a struggling destination alone, short enough that its
-	// recovery is noticed within a minute.
-	longestDeliveryRetry = time.Minute
-
-	// longestAcquireRetry bounds the pause of a window that waits for a token. In a long
-	// outage many do, each with an attempt of its own.
-	longestAcquireRetry = 5 * time.Minute
+	// longestQuickRetry bounds the pause between those attempts of a window that Temporal
+	// makes alone.
+	longestQuickRetry = 30 * time.Second
 
 	// refreshTokenTimeout bounds one attempt to replace the token: a request to the
 	// token endpoint, and the parameters before and behind it.
@@ -59,21 +55,28 @@ func retryWithin(longest time.Duration) *temporal.RetryPolicy {
 	}
 }
 
-func formatLogsOptions(ctx workflow.Context, in FlushWindowInput) workflow.Context {
+// retryQuickly has Temporal try so often, and then tell the workflow.
+func retryQuickly(tries int32) *temporal.RetryPolicy {
+	policy := retryWithin(longestQuickRetry)
+	policy.MaximumAttempts = tries
+	return policy
+}
+
+func formatLogsOptions(ctx workflow.Context, in FlushWindowInput, tries int32) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 5 * time.Minute,
 		HeartbeatTimeout:    30 * time.Second,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryQuickly(tries),
 		Summary:             fmt.Sprintf("%d records, %d bytes stored", in.Records, in.StoredBytes),
 	})
 }
 
 // acquireTokenOptions: an attempt that finds no token says itself when to try again.
 // These pauses hold where it cannot.
-func acquireTokenOptions(ctx workflow.Context) workflow.Context {
+func acquireTokenOptions(ctx workflow.Context, tries int32) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
-		RetryPolicy:         retryWithin(longestAcquireRetry),
+		RetryPolicy:         retryQuickly(tries),
 	})
 }
 
@@ -102,18 +105,26 @@ func watchClientSecretOptions(ctx workflow.Context, pipeline string, atMost time
 	})
 }
 
-func deliverBatchOptions(ctx workflow.Context, n, of int, batch Batch) workflow.Context {
+func deliverBatchOptions(ctx workflow.Context, summary string, tries int32) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: DeliverBatchTimeout,
-		RetryPolicy:         retryWithin(longestDeliveryRetry),
-		Summary:             fmt.Sprintf("batch %d of %d: %d events, %d bytes", n+1, of, batch.Events, batch.Bytes),
+		RetryPolicy:         retryQuickly(tries),
+		Summary:             summary,
 	})
 }
 
-func clearStageOptions(ctx workflow.Context) workflow.Context {
+func splitBatchOptions(ctx workflow.Context, summary string, tries int32) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryQuickly(tries),
+		Summary:             summary,
+	})
+}
+
+func clearStageOptions(ctx workflow.Context, tries int32) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute,
+		RetryPolicy:         retryQuickly(tries),
 	})
 }
 

@@ -9,18 +9,20 @@ import (
 )
 
 // TestActivitiesAreRetriedForEver: an outage of days must not end a window, so no
-// activity may have a last attempt or a deadline over all attempts. Those of the
-// TokenKeeper are none of a window, and it repeats them itself.
+// activity may have a deadline over all attempts, or a last one that nobody asked for: a
+// FlushWindow repeats its activities itself after some tries. Those of the TokenKeeper are
+// none of a window, and it repeats them, too.
 func TestActivitiesAreRetriedForEver(t *testing.T) {
 	t.Parallel()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
 	env.ExecuteWorkflow(func(ctx workflow.Context) error {
 		for name, options := range map[string]workflow.Context{
-			FormatLogsName:   formatLogsOptions(ctx, FlushWindowInput{}),
-			AcquireTokenName: acquireTokenOptions(ctx),
-			DeliverBatchName: deliverBatchOptions(ctx, 0, 1, Batch{}),
-			ClearStageName:   clearStageOptions(ctx),
+			FormatLogsName:   formatLogsOptions(ctx, FlushWindowInput{}, 0),
+			AcquireTokenName: acquireTokenOptions(ctx, 0),
+			DeliverBatchName: deliverBatchOptions(ctx, "", 0),
+			SplitBatchName:   splitBatchOptions(ctx, "", 0),
+			ClearStageName:   clearStageOptions(ctx, 0),
 			StartReadersName: startReadersOptions(ctx, 1),
 			SweepStageName:   sweepStageOptions(ctx),
 			ListShardsName:   listShardsOptions(ctx, "p"),
