@@ -96,6 +96,14 @@ func (f *flush) deliver(ctx workflow.Context) error {
 			}
 		})
 	}
+	group.Add(1)
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		defer group.Done()
+		if err := f.showParked(ctx); err != nil {
+			f.failed = true
+			failures = append(failures, err)
+		}
+	})
 	group.Wait(ctx)
 	return errors.Join(failures...)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -54,6 +55,53 @@ func (f *flush) details() string {
 		fmt.Fprintf(&text, "\n\n%d pieces could not be read and are quarantined; see the result of FormatLogs and `logpipe quarantine list`.", f.result.Quarantined)
 	}
 	return text.String()
+}
+
+// The timers of a window are what its history ends with while it waits, so their summaries
+// tell the most important things on the first page, too. Temporal takes 400 bytes.
+const (
+	longestSummary = 200
+
+	// parkedTimer is how long a timer runs behind which nothing happens.
+	parkedTimer = 90 * 24 * time.Hour
+)
+
+// summary of the pause before the next try.
+func (t *FlushTrouble) summary() string {
+	return fmt.Sprintf("%s since %s, tried %d times; the signal %s tries at once", t.Type, clock(t.Since), t.Tries, SignalRedrive)
+}
+
+// showParked has a timer run whenever nothing but the operator is waited for, which says so.
+func (f *flush) showParked(ctx workflow.Context) error {
+	waits := func() bool { return len(f.parked) > 0 && len(f.queue)+f.active == 0 }
+	for {
+		if err := workflow.Await(ctx, func() bool { return waits() || f.ended() }); err != nil || f.ended() {
+			return err
+		}
+		if err := f.awaitDecision(ctx, func() bool { return !waits() || f.ended() }); err != nil {
+			return err
+		}
+	}
+}
+
+// awaitDecision waits for some time, under a timer that says what for.
+func (f *flush) awaitDecision(ctx workflow.Context, made func() bool) error {
+	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
+		Timeout:      parkedTimer,
+		TimerOptions: workflow.TimerOptions{Summary: f.parkedSummary()},
+	}, made)
+	return err
+}
+
+func (f *flush) parkedSummary() string {
+	text := fmt.Sprintf("parked, waits for the signal %s or %s: %s: %s", SignalRedrive, SignalDiscard, f.partName(f.parked[0].Part), f.parked[0].Reason)
+	if more := len(f.parked) - 1; more > 0 {
+		text = fmt.Sprintf("%d %s", more+1, text)
+	}
+	if len(text) > longestSummary {
+		text = strings.ToValidUTF8(text[:longestSummary-len("…")], "") + "…"
+	}
+	return text
 }
 
 // partName is what a person calls a part.

@@ -76,7 +76,7 @@ func (f *flush) outlast(ctx workflow.Context, p *patience, do tried) error {
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 			f.unfinished = true
 		}
-		if err := f.rest(ctx, p.trouble.NextAt.Sub(workflow.Now(ctx)), "next try; a "+SignalRedrive+" has it at once"); err != nil {
+		if err := f.rest(ctx, p.trouble.NextAt.Sub(workflow.Now(ctx)), p.trouble.summary()); err != nil {
 			return err
 		}
 		err := do(ctx, 1)

@@ -167,8 +167,10 @@ func (f *flush) parkWindow(ctx workflow.Context, failure error) (redrive bool, e
 	if err := f.show(ctx); err != nil {
 		return false, err
 	}
-	if err := workflow.Await(ctx, func() bool { return f.decisions != before }); err != nil {
-		return false, err
+	for f.decisions == before {
+		if err := f.awaitDecision(ctx, func() bool { return f.decisions != before }); err != nil {
+			return false, err
+		}
 	}
 	return !f.discard, f.show(ctx)
 }
