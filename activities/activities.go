@@ -45,7 +45,10 @@ type Deliver struct {
 	Stage       Stage
 	Cache       *token.Cache
 	Destination Destination
-	Now         func() time.Time
+	// GiveUpAfter is how long a batch is tried before it is parked; 0 is for ever.
+	GiveUpAfter time.Duration
+	// Chance returns a duration from 0 to less than the given one, which is positive.
+	Chance func(time.Duration) time.Duration
 }
 
 // Split is SplitBatch and what it needs.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"time"
@@ -106,7 +107,10 @@ func New(d Dependencies) (*Worker, error) {
 			RefreshAhead: cfg.TokenRefreshAhead, RefreshJitter: cfg.TokenRefreshJitter,
 			Now: time.Now,
 		},
-		Deliver: &activities.Deliver{Stage: d.Stage, Cache: cache, Destination: destination, Now: time.Now},
+		Deliver: &activities.Deliver{
+			Stage: d.Stage, Cache: cache, Destination: destination,
+			GiveUpAfter: cfg.DeliveryGiveUpAfter, Chance: rand.N[time.Duration],
+		},
 		Split:   &activities.Split{Stage: d.Stage},
 		Clear:   &activities.Clear{Stage: d.Stage},
 		Readers: &activities.Readers{Temporal: d.Temporal},

@@ -179,11 +179,12 @@ type SplitBatchResult struct {
 }
 
 // Refusal is the detail of an ErrorTokenRefused, ErrorBatchTooLarge or
-// ErrorDestinationRefused.
+// ErrorDestinationRefused, and of every error of DeliverBatch after which the same batch is
+// to be delivered again later.
 type Refusal struct {
-	// HTTPStatus is 0 where no request was made because the token had expired.
+	// HTTPStatus is 0 where no request was made, or no answer came.
 	HTTPStatus int `json:"httpStatus"`
-	// Attempts of the activity that was refused.
+	// Attempts of the activity until then, the last one only if it came to a request.
 	Attempts int `json:"attempts"`
 	// TokenVersion is what was refused; it can be newer than the version that the
 	// activity was given.
@@ -191,6 +192,12 @@ type Refusal struct {
 	// Excerpt of the answer, sanitised and capped; empty where there was none, or where
 	// it could quote what was sent.
 	Excerpt string `json:"excerpt,omitempty"`
+	// RetryAfter is how long the destination asked to be left alone, 0 where it did not
+	// ask.
+	RetryAfter time.Duration `json:"retryAfter,omitempty"`
+	// GiveUpAfter is how long a batch is tried before it is parked, by the settings of the
+	// process that tried it; 0 is for ever. Only what is to be delivered again has it.
+	GiveUpAfter time.Duration `json:"giveUpAfter,omitempty"`
 }
 
 // ClearStageInput lists what a finished window no longer needs.

@@ -20,10 +20,9 @@ const (
 	firstRetry   = time.Second
 	longestRetry = 30 * time.Second
 
-	// longestDeliveryRetry bounds the pause between two attempts to deliver: long
-	// enough to leave a struggling destination alone, short enough that its
-	// recovery is noticed within a minute.
-	longestDeliveryRetry = time.Minute
+	// longestDeliveryRetry bounds the pause between two attempts to deliver: in a long
+	// outage thousands of batches wait.
+	longestDeliveryRetry = 5 * time.Minute
 
 	// longestAcquireRetry bounds the pause of a window that waits for a token. In a long
 	// outage many do, each with an attempt of its own.
@@ -102,6 +101,8 @@ func watchClientSecretOptions(ctx workflow.Context, pipeline string, atMost time
 	})
 }
 
+// deliverBatchOptions: an attempt that fails says itself when to try again. These pauses hold
+// where a worker is gone.
 func deliverBatchOptions(ctx workflow.Context, n, of int, batch Batch) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: DeliverBatchTimeout,
