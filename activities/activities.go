@@ -47,6 +47,9 @@ type Deliver struct {
 	Destination Destination
 	// GiveUpAfter is how long a batch is tried before it is parked; 0 is for ever.
 	GiveUpAfter time.Duration
+	// StopTimeout is how long an attempt may go on when the worker stops. It is less than
+	// the worker waits, so that there is time to tell what became of the attempt.
+	StopTimeout time.Duration
 	// Chance returns a duration from 0 to less than the given one, which is positive.
 	Chance func(time.Duration) time.Duration
 }

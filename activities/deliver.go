@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
@@ -17,9 +18,14 @@ import (
 // byte for byte, on every attempt. Errors after which the batch is to be delivered again
 // later have a workflows.Refusal as their detail, as those have that refuse it.
 func (d *Deliver) DeliverBatch(ctx context.Context, in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+	ctx, done := d.underWay(ctx)
+	defer done()
 	out, refusal, err := d.attempt(ctx, in)
-	if err == nil {
+	switch cause := context.Cause(ctx); {
+	case err == nil:
 		return out, nil
+	case temporal.IsCanceledError(cause):
+		return workflows.DeliverBatchResult{}, cause
 	}
 	return workflows.DeliverBatchResult{}, d.later(err, refusal, activity.GetInfo(ctx).Attempt)
 }
@@ -80,6 +86,39 @@ func (d *Deliver) later(err error, refusal workflows.Refusal, attempt int32) err
 		NextRetryDelay: deliveryPause(attempt, refusal.RetryAfter, d.Chance),
 		Details:        []any{refusal},
 	})
+}
+
+// DeliverBeat is how often Temporal is told that an attempt is under way. The worker must
+// let it through as often, which is why it is no secret of this package.
+const DeliverBeat = workflows.DeliverBatchHeartbeat / 3
+
+// errStopping ends an attempt when its worker stops and has waited for long enough.
+var errStopping = errors.New("the worker stops")
+
+// underWay tells Temporal that the attempt is under way until it is done. An attempt that
+// takes less than a beat tells nothing. The context ends when the worker has been stopping
+// for as long as the attempt may go on.
+func (d *Deliver) underWay(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, end := context.WithCancelCause(ctx)
+	go func() {
+		beat := time.NewTicker(DeliverBeat)
+		defer beat.Stop()
+		stopping := activity.GetWorkerStopChannel(ctx)
+		var over <-chan time.Time
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-beat.C:
+				activity.RecordHeartbeat(ctx)
+			case <-stopping:
+				stopping, over = nil, time.After(d.StopTimeout)
+			case <-over:
+				end(errStopping)
+			}
+		}
+	}()
+	return ctx, func() { end(nil) }
 }
 
 // readBatch reads a batch from the stage.

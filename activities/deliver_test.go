@@ -41,7 +41,7 @@ func newDeliver(t *testing.T, answer delivery.Answer) (*activities.Deliver, *des
 	s, to := newFakeStage(), &destination{answer: answer}
 	s.objects[batch.StageKey] = []byte(logCanary)
 	return &activities.Deliver{
-		Stage: s, Cache: token.NewCache(store, clock), Destination: to, GiveUpAfter: time.Hour,
+		Stage: s, Cache: token.NewCache(store, clock), Destination: to, GiveUpAfter: time.Hour, StopTimeout: stopTimeout,
 		Chance: noChance,
 	}, to, s, parameters
 }

@@ -25,6 +25,11 @@ import (
 // gives a task 30 s before it kills it.
 const stopTimeout = 20 * time.Second
 
+// deliverStopTimeout bounds how long a delivery under way is waited for. The rest of
+// stopTimeout is for telling Temporal, so that another worker makes the next attempt at
+// once and not after a heartbeat timeout.
+const deliverStopTimeout = stopTimeout - 2*time.Second
+
 // Stage is what a worker needs of the stage; *stage.Stage has it.
 type Stage interface {
 	activities.Stage
@@ -73,6 +78,7 @@ func New(d Dependencies) (*Worker, error) {
 	w.worker = sdkworker.New(d.Temporal, window.WorkerQueue(cfg.Pipeline), sdkworker.Options{
 		Identity:                           connect.Identity("worker"),
 		MaxConcurrentActivityExecutionSize: concurrency,
+		MaxHeartbeatThrottleInterval:       activities.DeliverBeat,
 		WorkerStopTimeout:                  stopTimeout,
 		OnFatalError:                       d.OnFatal,
 	})
@@ -109,7 +115,7 @@ func New(d Dependencies) (*Worker, error) {
 		},
 		Deliver: &activities.Deliver{
 			Stage: d.Stage, Cache: cache, Destination: destination,
-			GiveUpAfter: cfg.DeliveryGiveUpAfter, Chance: rand.N[time.Duration],
+			GiveUpAfter: cfg.DeliveryGiveUpAfter, StopTimeout: deliverStopTimeout, Chance: rand.N[time.Duration],
 		},
 		Split:   &activities.Split{Stage: d.Stage},
 		Clear:   &activities.Clear{Stage: d.Stage},

@@ -40,6 +40,10 @@ const (
 	// the stage included. The HTTP timeout of a worker must be below it.
 	DeliverBatchTimeout = time.Minute
 
+	// DeliverBatchHeartbeat is how long nothing may be heard of an attempt to deliver before
+	// it is made by another worker. An attempt tells every few seconds that it is under way.
+	DeliverBatchHeartbeat = 15 * time.Second
+
 	// pollMargin is added to a lease and the age of a window, which the end of a lease
 	// may wait for: a pause at the ceiling, and opening the last window.
 	pollMargin = 10 * time.Minute
@@ -106,6 +110,7 @@ func watchClientSecretOptions(ctx workflow.Context, pipeline string, atMost time
 func deliverBatchOptions(ctx workflow.Context, n, of int, batch Batch) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: DeliverBatchTimeout,
+		HeartbeatTimeout:    DeliverBatchHeartbeat,
 		RetryPolicy:         retryWithin(longestDeliveryRetry),
 		Summary:             fmt.Sprintf("batch %d of %d: %d events, %d bytes", n+1, of, batch.Events, batch.Bytes),
 	})
