@@ -81,7 +81,6 @@ type Worker struct {
 func (w *Worker) Register(r worker.ActivityRegistry) {
 	register(r, workflows.FormatLogsName, w.Format.FormatLogs)
 	register(r, workflows.AcquireTokenName, w.Tokens.AcquireToken)
-	register(r, workflows.DeliverBatchName, w.Deliver.DeliverBatch)
 	register(r, workflows.SplitBatchName, w.Split.SplitBatch)
 	register(r, workflows.ClearStageName, w.Clear.ClearStage)
 	register(r, workflows.StartReadersName, w.Readers.StartReaders)
@@ -92,6 +91,11 @@ func (w *Worker) Register(r worker.ActivityRegistry) {
 func (w *Worker) RegisterRefresh(r worker.ActivityRegistry) {
 	register(r, workflows.RefreshTokenName, w.Tokens.RefreshToken)
 	register(r, workflows.WatchClientSecretName, w.Tokens.WatchClientSecret)
+}
+
+// RegisterDelivery registers the activity of window.DeliveryQueue.
+func (w *Worker) RegisterDelivery(r worker.ActivityRegistry) {
+	register(r, workflows.DeliverBatchName, w.Deliver.DeliverBatch)
 }
 
 func register(r worker.ActivityRegistry, name string, fn any) {

@@ -258,7 +258,7 @@ func (f *flush) attempt(ctx workflow.Context, n int, batch Batch, refused int64)
 	}
 	var out DeliverBatchResult
 	err = workflow.ExecuteActivity(
-		deliverBatchOptions(ctx, n, len(f.formatted.Batches), batch), DeliverBatchName,
+		deliverBatchOptions(ctx, f.in.Pipeline, n, len(f.formatted.Batches), batch), DeliverBatchName,
 		DeliverBatchInput{Batch: batch, TokenVersion: token.Version},
 	).Get(ctx, &out)
 	if err == nil {

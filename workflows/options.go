@@ -105,10 +105,12 @@ func watchClientSecretOptions(ctx workflow.Context, pipeline string, atMost time
 	})
 }
 
-// deliverBatchOptions: an attempt that fails says itself when to try again. These pauses hold
-// where a worker is gone.
-func deliverBatchOptions(ctx workflow.Context, n, of int, batch Batch) workflow.Context {
+// deliverBatchOptions puts DeliverBatch on a queue of its own, whose rate Temporal limits.
+// How long a batch waits there is not bounded. An attempt that fails says itself when to try
+// again; these pauses hold where a worker is gone.
+func deliverBatchOptions(ctx workflow.Context, pipeline string, n, of int, batch Batch) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           window.DeliveryQueue(pipeline),
 		StartToCloseTimeout: DeliverBatchTimeout,
 		HeartbeatTimeout:    DeliverBatchHeartbeat,
 		RetryPolicy:         retryWithin(longestDeliveryRetry),
