@@ -45,7 +45,13 @@ type Deliver struct {
 	Stage       Stage
 	Cache       *token.Cache
 	Destination Destination
-	Now         func() time.Time
+	// GiveUpAfter is how long a batch is tried before it is parked; 0 is for ever.
+	GiveUpAfter time.Duration
+	// StopTimeout is how long an attempt may go on when the worker stops. It is less than
+	// the worker waits, so that there is time to tell what became of the attempt.
+	StopTimeout time.Duration
+	// Chance returns a duration from 0 to less than the given one, which is positive.
+	Chance func(time.Duration) time.Duration
 }
 
 // Split is SplitBatch and what it needs.
@@ -75,7 +81,6 @@ type Worker struct {
 func (w *Worker) Register(r worker.ActivityRegistry) {
 	register(r, workflows.FormatLogsName, w.Format.FormatLogs)
 	register(r, workflows.AcquireTokenName, w.Tokens.AcquireToken)
-	register(r, workflows.DeliverBatchName, w.Deliver.DeliverBatch)
 	register(r, workflows.SplitBatchName, w.Split.SplitBatch)
 	register(r, workflows.ClearStageName, w.Clear.ClearStage)
 	register(r, workflows.StartReadersName, w.Readers.StartReaders)
@@ -86,6 +91,11 @@ func (w *Worker) Register(r worker.ActivityRegistry) {
 func (w *Worker) RegisterRefresh(r worker.ActivityRegistry) {
 	register(r, workflows.RefreshTokenName, w.Tokens.RefreshToken)
 	register(r, workflows.WatchClientSecretName, w.Tokens.WatchClientSecret)
+}
+
+// RegisterDelivery registers the activity of window.DeliveryQueue.
+func (w *Worker) RegisterDelivery(r worker.ActivityRegistry) {
+	register(r, workflows.DeliverBatchName, w.Deliver.DeliverBatch)
 }
 
 func register(r worker.ActivityRegistry, name string, fn any) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/log-event-pipeline/logpipe/internal/delivery"
 	"github.com/log-event-pipeline/logpipe/internal/stage"
@@ -13,41 +15,110 @@ import (
 )
 
 // DeliverBatch makes one attempt to deliver one batch. The body is the staged one,
-// byte for byte, on every attempt.
+// byte for byte, on every attempt. Errors after which the batch is to be delivered again
+// later have a workflows.Refusal as their detail, as those have that refuse it.
 func (d *Deliver) DeliverBatch(ctx context.Context, in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+	ctx, done := d.underWay(ctx)
+	defer done()
+	out, refusal, err := d.attempt(ctx, in)
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+		return out, nil
+	case temporal.IsCanceledError(cause):
+		return workflows.DeliverBatchResult{}, cause
+	}
+	return workflows.DeliverBatchResult{}, d.later(err, refusal, activity.GetInfo(ctx).Attempt)
+}
+
+// attempt is DeliverBatch without what all attempts have in common. The refusal tells how
+// far an attempt came that has failed.
+func (d *Deliver) attempt(ctx context.Context, in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, workflows.Refusal, error) {
 	attempts := int(activity.GetInfo(ctx).Attempt)
+	var none workflows.DeliverBatchResult
+	unsent := workflows.Refusal{Attempts: attempts - 1}
 	// A newer token than the workflow knows is taken as it comes, so that an outage of
 	// days does not fill the window's history with tokens.
 	bearer, ok, err := d.Cache.AtLeast(ctx, in.TokenVersion)
 	switch {
 	case err != nil:
-		return workflows.DeliverBatchResult{}, newTokenUnavailable(err)
+		return none, unsent, newTokenUnavailable(err)
 	case !ok:
-		return workflows.DeliverBatchResult{}, newTokenRefused(delivery.Answer{}, attempts-1, in.TokenVersion)
+		return none, unsent, newTokenRefused(delivery.Answer{}, attempts-1, in.TokenVersion)
 	}
 	body, err := readBatch(ctx, d.Stage, in.Batch)
 	if err != nil {
-		return workflows.DeliverBatchResult{}, err
+		return none, unsent, err
 	}
 
 	answer := d.Destination.Deliver(ctx, delivery.Request{
 		Body: body, ContentType: in.Batch.ContentType, ContentEncoding: in.Batch.ContentEncoding, Events: in.Batch.Events,
 		IdempotencyKey: in.Batch.IdempotencyKey, Token: bearer.AccessToken, TokenType: bearer.Type,
 	})
+	refusal := refusalBy(answer, attempts)
+	refusal.RetryAfter = answer.RetryAfter
 	switch answer.Verdict {
 	case delivery.Accepted:
-		return workflows.DeliverBatchResult{HTTPStatus: answer.Status, Attempts: attempts}, nil
+		return workflows.DeliverBatchResult{HTTPStatus: answer.Status, Attempts: attempts}, refusal, nil
 	case delivery.PartlyAccepted:
-		return d.divide(ctx, in.Batch, body, answer, attempts)
+		out, err := d.divide(ctx, in.Batch, body, answer, attempts)
+		return out, refusal, err
 	case delivery.TokenRefused:
-		return workflows.DeliverBatchResult{}, newTokenRefused(answer, attempts, bearer.Version)
+		return none, refusal, newTokenRefused(answer, attempts, bearer.Version)
 	case delivery.TooLarge:
-		return workflows.DeliverBatchResult{}, newBatchTooLarge(answer, attempts, len(body))
+		return none, refusal, newBatchTooLarge(answer, attempts, len(body))
 	case delivery.Refused:
-		return workflows.DeliverBatchResult{}, newDestinationRefused(answer, attempts)
+		return none, refusal, newDestinationRefused(answer, attempts)
 	default:
-		return workflows.DeliverBatchResult{}, newDestinationUnavailable(answer)
+		return none, refusal, newDestinationUnavailable(answer)
 	}
+}
+
+// later completes an error after which the batch is to be delivered again later: with when
+// that is, and with what the workflow has to know where it goes on itself. Other errors stay
+// as they are.
+func (d *Deliver) later(err error, refusal workflows.Refusal, attempt int32) error {
+	failure, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok || failure.NonRetryable() {
+		return err
+	}
+	refusal.GiveUpAfter = d.GiveUpAfter
+	return temporal.NewApplicationErrorWithOptions(failure.Message(), failure.Type(), temporal.ApplicationErrorOptions{
+		NextRetryDelay: deliveryPause(attempt, refusal.RetryAfter, d.Chance),
+		Details:        []any{refusal},
+	})
+}
+
+// DeliverBeat is how often Temporal is told that an attempt is under way. The worker must
+// let it through as often, which is why it is no secret of this package.
+const DeliverBeat = workflows.DeliverBatchHeartbeat / 3
+
+// errStopping ends an attempt when its worker stops and has waited for long enough.
+var errStopping = errors.New("the worker stops")
+
+// underWay tells Temporal that the attempt is under way until it is done. An attempt that
+// takes less than a beat tells nothing. The context ends when the worker has been stopping
+// for as long as the attempt may go on.
+func (d *Deliver) underWay(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, end := context.WithCancelCause(ctx)
+	go func() {
+		beat := time.NewTicker(DeliverBeat)
+		defer beat.Stop()
+		stopping := activity.GetWorkerStopChannel(ctx)
+		var over <-chan time.Time
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-beat.C:
+				activity.RecordHeartbeat(ctx)
+			case <-stopping:
+				stopping, over = nil, time.After(d.StopTimeout)
+			case <-over:
+				end(errStopping)
+			}
+		}
+	}()
+	return ctx, func() { end(nil) }
 }
 
 // readBatch reads a batch from the stage.

@@ -40,7 +40,10 @@ func newDeliver(t *testing.T, answer delivery.Answer) (*activities.Deliver, *des
 	store, parameters := newStore(t, -time.Minute, time.Hour)
 	s, to := newFakeStage(), &destination{answer: answer}
 	s.objects[batch.StageKey] = []byte(logCanary)
-	return &activities.Deliver{Stage: s, Cache: token.NewCache(store, clock), Destination: to, Now: clock}, to, s, parameters
+	return &activities.Deliver{
+		Stage: s, Cache: token.NewCache(store, clock), Destination: to, GiveUpAfter: time.Hour, StopTimeout: stopTimeout,
+		Chance: noChance,
+	}, to, s, parameters
 }
 
 func TestDeliverBatch(t *testing.T) {
@@ -78,15 +81,21 @@ func TestDeliverBatchJudgesTheAnswer(t *testing.T) {
 		"413": {delivery.Answer{Verdict: delivery.TooLarge, Status: 413},
 			workflows.ErrorBatchTooLarge, false, 0, &workflows.Refusal{HTTPStatus: 413, Attempts: 1}, "to a batch of 20 bytes"},
 		"503 with an excerpt": {delivery.Answer{Verdict: delivery.Unavailable, Status: 503, Excerpt: "quota exceeded"},
-			workflows.ErrorDestinationUnavailable, true, 0, nil, "HTTP status 503: quota exceeded"},
+			workflows.ErrorDestinationUnavailable, true, 500 * time.Millisecond,
+			&workflows.Refusal{HTTPStatus: 503, Attempts: 1, Excerpt: "quota exceeded", GiveUpAfter: time.Hour}, "HTTP status 503: quota exceeded"},
 		"503": {delivery.Answer{Verdict: delivery.Unavailable, Status: 503},
-			workflows.ErrorDestinationUnavailable, true, 0, nil, "HTTP status 503"},
+			workflows.ErrorDestinationUnavailable, true, 500 * time.Millisecond,
+			&workflows.Refusal{HTTPStatus: 503, Attempts: 1, GiveUpAfter: time.Hour}, "HTTP status 503"},
 		"429 with Retry-After": {delivery.Answer{Verdict: delivery.Unavailable, Status: 429, RetryAfter: 90 * time.Second},
-			workflows.ErrorDestinationUnavailable, true, 90 * time.Second, nil, "asked to wait for 1m30s: the destination answered HTTP status 429"},
+			workflows.ErrorDestinationUnavailable, true, 90 * time.Second,
+			&workflows.Refusal{HTTPStatus: 429, Attempts: 1, RetryAfter: 90 * time.Second, GiveUpAfter: time.Hour},
+			"asked to wait for 1m30s: the destination answered HTTP status 429"},
 		"no answer": {delivery.Answer{Verdict: delivery.Unavailable, Err: errors.New("connection refused")},
-			workflows.ErrorDestinationUnavailable, true, 0, nil, "connection refused"},
+			workflows.ErrorDestinationUnavailable, true, 500 * time.Millisecond,
+			&workflows.Refusal{Attempts: 1, GiveUpAfter: time.Hour}, "connection refused"},
 		"a verdict that nobody knows": {delivery.Answer{Verdict: 99, Status: 299},
-			workflows.ErrorDestinationUnavailable, true, 0, nil, "HTTP status 299"},
+			workflows.ErrorDestinationUnavailable, true, 500 * time.Millisecond,
+			&workflows.Refusal{HTTPStatus: 299, Attempts: 1, GiveUpAfter: time.Hour}, "HTTP status 299"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -96,12 +105,9 @@ func TestDeliverBatchJudgesTheAnswer(t *testing.T) {
 			require.Equal(t, c.delay, failure.NextRetryDelay())
 			require.ErrorContains(t, err, c.says)
 			require.Len(t, to.sent, 1, "one attempt, one request")
-			require.Equal(t, c.detail != nil, failure.HasDetails())
-			if c.detail != nil {
-				var got workflows.Refusal
-				require.NoError(t, failure.Details(&got))
-				require.Equal(t, *c.detail, got)
-			}
+			var got workflows.Refusal
+			require.NoError(t, failure.Details(&got))
+			require.Equal(t, *c.detail, got)
 		})
 	}
 }
@@ -123,6 +129,7 @@ func TestDeliverBatchWithoutARequest(t *testing.T) {
 	unused := func(version int64) *workflows.Refusal {
 		return &workflows.Refusal{HTTPStatus: 0, Attempts: 0, TokenVersion: version}
 	}
+	later := &workflows.Refusal{GiveUpAfter: time.Hour}
 	for name, c := range map[string]struct {
 		version int64
 		prepare func(*fakeStage, *parameterStore)
@@ -133,9 +140,9 @@ func TestDeliverBatchWithoutARequest(t *testing.T) {
 		"token expired": {version: 1, kind: workflows.ErrorTokenRefused, detail: unused(1),
 			prepare: func(_ *fakeStage, p *parameterStore) { p.versions[parameter] = p.versions[parameter][:1] }},
 		"token version is gone": {version: 7, kind: workflows.ErrorTokenRefused, detail: unused(7)},
-		"Parameter Store down": {version: 2, kind: activities.ErrorTokenUnavailable, retried: true,
+		"Parameter Store down": {version: 2, kind: activities.ErrorTokenUnavailable, retried: true, detail: later,
 			prepare: func(_ *fakeStage, p *parameterStore) { p.brokenGet = broken }},
-		"parameter holds something else": {version: 3, kind: activities.ErrorParameterForeign, retried: true,
+		"parameter holds something else": {version: 3, kind: activities.ErrorParameterForeign, retried: true, detail: later,
 			prepare: func(_ *fakeStage, p *parameterStore) {
 				p.versions[parameter] = append(p.versions[parameter], secretCanary)
 			}},
@@ -143,7 +150,7 @@ func TestDeliverBatchWithoutARequest(t *testing.T) {
 			prepare: func(s *fakeStage, _ *parameterStore) { delete(s.objects, batch.StageKey) }},
 		"batch cut short": {version: 2, kind: workflows.ErrorStageObject,
 			prepare: func(s *fakeStage, _ *parameterStore) { s.objects[batch.StageKey] = []byte(logCanary[1:]) }},
-		"stage down": {version: 2, kind: activities.ErrorStageUnavailable, retried: true,
+		"stage down": {version: 2, kind: activities.ErrorStageUnavailable, retried: true, detail: later,
 			prepare: func(s *fakeStage, _ *parameterStore) { s.brokenGet = broken }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,6 +162,7 @@ func TestDeliverBatchWithoutARequest(t *testing.T) {
 			_, err := deliver(t, d, c.version)
 			failure := requireFailure(t, err, c.kind, c.retried)
 			require.Empty(t, to.sent)
+			require.Equal(t, c.retried, failure.NextRetryDelay() > 0)
 			require.Equal(t, c.detail != nil, failure.HasDetails())
 			if c.detail != nil {
 				var got workflows.Refusal

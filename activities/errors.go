@@ -67,8 +67,7 @@ func newDestinationRefused(a delivery.Answer, attempts int) error {
 		workflows.ErrorDestinationRefused, nil, refusalBy(a, attempts))
 }
 
-// newDestinationUnavailable: try again later, and not before the destination
-// asked for it.
+// newDestinationUnavailable: try again later.
 func newDestinationUnavailable(a delivery.Answer) error {
 	message := because("the destination answered HTTP status %d", a)
 	if a.Err != nil {
@@ -78,12 +77,10 @@ func newDestinationUnavailable(a delivery.Answer) error {
 	if a.Excerpt != "" {
 		message += ": " + a.Excerpt
 	}
-	options := temporal.ApplicationErrorOptions{}
 	if a.RetryAfter > 0 {
 		message = fmt.Sprintf("asked to wait for %s: %s", a.RetryAfter.Round(time.Millisecond), message)
-		options.NextRetryDelay = a.RetryAfter
 	}
-	return temporal.NewApplicationErrorWithOptions(message, workflows.ErrorDestinationUnavailable, options)
+	return temporal.NewApplicationError(message, workflows.ErrorDestinationUnavailable)
 }
 
 // because is a message about an answer's status, with what there is to know about it.

@@ -3,7 +3,6 @@ package activities
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -82,17 +81,4 @@ func newTokenNotStored(err error) error {
 
 func newClientSecretUnchanged(version int64) error {
 	return temporal.NewApplicationError(fmt.Sprintf("the client secret is still version %d, which the token endpoint has refused", version), ErrorClientSecretUnchanged)
-}
-
-// Pauses of those who wait for a token.
-const (
-	firstAcquireRetry   = time.Second
-	longestAcquireRetry = 5 * time.Minute
-)
-
-// acquireRetry is the pause after the nth attempt: half of it is left to chance, so that
-// thousands of windows which have waited together do not come back together.
-func acquireRetry(attempt int32) time.Duration {
-	pause := min(firstAcquireRetry<<min(max(attempt-1, 0), 20), longestAcquireRetry)
-	return pause/2 + rand.N(pause/2)
 }

@@ -41,6 +41,9 @@ var now = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
 func clock() time.Time { return now }
 
+// noChance draws the least.
+func noChance(time.Duration) time.Duration { return 0 }
+
 // environment runs activities as a worker does.
 func environment(t *testing.T) *testsuite.TestActivityEnvironment {
 	t.Helper()

@@ -174,7 +174,7 @@ func TestDeliverBatchDivides(t *testing.T) {
 			s := newFakeStage()
 			b := stagedEvents(t, s, framing.Object, framing.EncodingGzip, 6)
 			to := &destination{answer: delivery.Answer{Verdict: delivery.PartlyAccepted, Status: 207, Failed: c.failed, Excerpt: "invalid", RetryAfter: 7 * time.Second}}
-			d := &activities.Deliver{Stage: s, Cache: token.NewCache(store, clock), Destination: to, Now: clock}
+			d := &activities.Deliver{Stage: s, Cache: token.NewCache(store, clock), Destination: to, Chance: noChance}
 			in := workflows.DeliverBatchInput{Batch: b, TokenVersion: 1}
 			out, err := execute(t, d.DeliverBatch, in)
 			require.NoError(t, err)
@@ -197,7 +197,11 @@ func TestDeliverBatchDivides(t *testing.T) {
 
 			s.brokenPut = errBroken
 			_, err = execute(t, d.DeliverBatch, in)
-			requireFailure(t, err, activities.ErrorStageUnavailable, true)
+			failure := requireFailure(t, err, activities.ErrorStageUnavailable, true)
+			var refusal workflows.Refusal
+			require.NoError(t, failure.Details(&refusal))
+			require.Equal(t, workflows.Refusal{HTTPStatus: 207, Attempts: 1, Excerpt: "invalid", RetryAfter: 7 * time.Second}, refusal)
+			require.Equal(t, 7*time.Second, failure.NextRetryDelay(), "the next attempt is a request, too")
 		})
 	}
 }

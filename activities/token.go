@@ -48,7 +48,7 @@ type Tokens struct {
 func (t *Tokens) AcquireToken(ctx context.Context, in workflows.AcquireTokenInput) (workflows.TokenVersion, error) {
 	got, err := t.acquire(ctx, in)
 	if err != nil {
-		return workflows.TokenVersion{}, newTokenFailure(err, workflows.TokenFailure{}, acquireRetry(activity.GetInfo(ctx).Attempt))
+		return workflows.TokenVersion{}, newTokenFailure(err, workflows.TokenFailure{}, pauseAfter(activity.GetInfo(ctx).Attempt, rand.N))
 	}
 	return got, nil
 }

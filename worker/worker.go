@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"time"
@@ -23,6 +24,16 @@ import (
 // stopTimeout bounds how long a stopping worker waits for requests in flight. ECS
 // gives a task 30 s before it kills it.
 const stopTimeout = 20 * time.Second
+
+// deliverStopTimeout bounds how long a delivery under way is waited for. The rest of
+// stopTimeout is for telling Temporal, so that another worker makes the next attempt at
+// once and not after a heartbeat timeout.
+const deliverStopTimeout = stopTimeout - 2*time.Second
+
+// deliveryPollers is how many polls for deliveries one worker has open. Temporal has four
+// partitions for a queue and shares the rate out among them; the share of one that nobody
+// polls is lost, as it is now and then with the SDK's two.
+const deliveryPollers = 8
 
 // Stage is what a worker needs of the stage; *stage.Stage has it.
 type Stage interface {
@@ -49,11 +60,16 @@ type Worker struct {
 	parameters token.Parameters
 	store      *token.Store
 	keeper     activities.TemporalKeeper
-	worker     sdkworker.Worker
-	refresher  sdkworker.Worker
+	workers    []queueWorker
 	logger     *slog.Logger
 
 	stop func()
+}
+
+// queueWorker takes the tasks of one task queue.
+type queueWorker struct {
+	sdkworker.Worker
+	queue string
 }
 
 // New puts a worker together. It does nothing before Start.
@@ -69,29 +85,32 @@ func New(d Dependencies) (*Worker, error) {
 	if concurrency == 0 {
 		concurrency = config.ActivitiesPerCore * runtime.GOMAXPROCS(0)
 	}
-	w.worker = sdkworker.New(d.Temporal, window.WorkerQueue(cfg.Pipeline), sdkworker.Options{
-		Identity:                           connect.Identity("worker"),
+	general := w.serve(d, window.WorkerQueue(cfg.Pipeline), sdkworker.Options{
 		MaxConcurrentActivityExecutionSize: concurrency,
-		WorkerStopTimeout:                  stopTimeout,
-		OnFatalError:                       d.OnFatal,
+	})
+	// Of its own, so that Temporal can limit the rate of deliveries and of nothing else, and
+	// so that an API that is slow keeps no slot from the other activities.
+	deliverer := w.serve(d, window.DeliveryQueue(cfg.Pipeline), sdkworker.Options{
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityExecutionSize: cfg.WorkerDeliveries,
+		MaxConcurrentActivityTaskPollers:   deliveryPollers,
+		TaskQueueActivitiesPerSecond:       cfg.DeliveryRate,
+		MaxHeartbeatThrottleInterval:       activities.DeliverBeat,
 	})
 	// Of its own, so that the refresh of a token never waits behind all those who wait
 	// for it. One at a time is enough: there is one TokenKeeper.
-	w.refresher = sdkworker.New(d.Temporal, window.TokenQueue(cfg.Pipeline), sdkworker.Options{
-		Identity:                           connect.Identity("worker"),
+	refresher := w.serve(d, window.TokenQueue(cfg.Pipeline), sdkworker.Options{
 		DisableWorkflowWorker:              true,
 		MaxConcurrentActivityExecutionSize: 1,
 		MaxConcurrentActivityTaskPollers:   1,
-		WorkerStopTimeout:                  stopTimeout,
-		OnFatalError:                       d.OnFatal,
 	})
-	registerWorkflows(w.worker)
+	registerWorkflows(general)
 
 	formatter, err := NewFormatter(cfg, d.Region)
 	if err != nil {
 		return nil, err
 	}
-	destination, err := NewDestination(cfg, d.Parameters, concurrency)
+	destination, err := NewDestination(cfg, d.Parameters, cfg.WorkerDeliveries)
 	if err != nil {
 		return nil, err
 	}
@@ -106,15 +125,31 @@ func New(d Dependencies) (*Worker, error) {
 			RefreshAhead: cfg.TokenRefreshAhead, RefreshJitter: cfg.TokenRefreshJitter,
 			Now: time.Now,
 		},
-		Deliver: &activities.Deliver{Stage: d.Stage, Cache: cache, Destination: destination, Now: time.Now},
+		Deliver: &activities.Deliver{
+			Stage: d.Stage, Cache: cache, Destination: destination,
+			GiveUpAfter: cfg.DeliveryGiveUpAfter, StopTimeout: deliverStopTimeout, Chance: rand.N[time.Duration],
+		},
 		Split:   &activities.Split{Stage: d.Stage},
 		Clear:   &activities.Clear{Stage: d.Stage},
 		Readers: &activities.Readers{Temporal: d.Temporal},
 		Sweep:   &activities.Sweep{Stage: d.Stage, Temporal: d.Temporal, After: cfg.StageSweepAfter, Now: time.Now},
 	}
-	all.Register(w.worker)
-	all.RegisterRefresh(w.refresher)
+	all.Register(general)
+	all.RegisterRefresh(refresher)
+	all.RegisterDelivery(deliverer)
+	// What an earlier version has scheduled is on the queue of all others.
+	all.RegisterDelivery(general)
 	return w, nil
+}
+
+// serve adds a worker for a task queue.
+func (w *Worker) serve(d Dependencies, queue string, o sdkworker.Options) sdkworker.Worker {
+	o.Identity = connect.Identity("worker")
+	o.WorkerStopTimeout = stopTimeout
+	o.OnFatalError = d.OnFatal
+	added := queueWorker{Worker: sdkworker.New(d.Temporal, queue, o), queue: queue}
+	w.workers = append(w.workers, added)
+	return added
 }
 
 // registerWorkflows registers the workflows under the names that are in their
@@ -135,19 +170,21 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err := w.checkParameters(ctx); err != nil {
 		return err
 	}
-	if err := w.worker.Start(); err != nil {
-		return fmt.Errorf("start polling task queue %s: %w", window.WorkerQueue(w.config.Pipeline), err)
-	}
-	if err := w.refresher.Start(); err != nil {
-		w.worker.Stop()
-		return fmt.Errorf("start polling task queue %s: %w", window.TokenQueue(w.config.Pipeline), err)
-	}
+	var started []queueWorker
 	w.stop = sync.OnceFunc(func() {
 		var parts sync.WaitGroup
-		parts.Go(w.worker.Stop)
-		parts.Go(w.refresher.Stop)
+		for _, part := range started {
+			parts.Go(part.Stop)
+		}
 		parts.Wait()
 	})
+	for _, part := range w.workers {
+		if err := part.Start(); err != nil {
+			w.stop()
+			return fmt.Errorf("start polling task queue %s: %w", part.queue, err)
+		}
+		started = append(started, part)
+	}
 	// It looks for a token before the first window needs one.
 	if err := w.keeper.Start(ctx, w.config.Pipeline); err != nil {
 		w.stop()

@@ -4,11 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -17,6 +19,7 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/config"
 	"github.com/log-event-pipeline/logpipe/internal/connect/frontendtest"
 	"github.com/log-event-pipeline/logpipe/internal/stage"
+	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/worker"
 )
 
@@ -56,6 +59,11 @@ func settings() config.Config {
 // before Start.
 func newWorker(t *testing.T, address string, p parameters) *worker.Worker {
 	t.Helper()
+	return newWorkerWith(t, settings(), address, p)
+}
+
+func newWorkerWith(t *testing.T, cfg config.Config, address string, p parameters) *worker.Worker {
+	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	temporal, err := client.NewLazyClient(client.Options{HostPort: address, Logger: log.NewStructuredLogger(quiet)})
 	require.NoError(t, err)
@@ -64,7 +72,7 @@ func newWorker(t *testing.T, address string, p parameters) *worker.Worker {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, st.Close()) })
 	w, err := worker.New(worker.Dependencies{
-		Config: settings(), Temporal: temporal, Parameters: p, Stage: st, Region: "eu-central-1",
+		Config: cfg, Temporal: temporal, Parameters: p, Stage: st, Region: "eu-central-1",
 		Logger: quiet, OnFatal: func(error) {},
 	})
 	require.NoError(t, err)
@@ -128,6 +136,32 @@ func TestStartAndStop(t *testing.T) {
 	require.NoError(t, w.Start(t.Context()))
 	w.Stop()
 	w.Stop()
+}
+
+// TestEachQueueIsServed: Temporal is told the rate of deliveries, and limits no other
+// activity by it. What the SDK says where there is no limit, Temporal takes for none.
+func TestEachQueueIsServed(t *testing.T) {
+	t.Parallel()
+	const unlimited = 100_000
+	for name, c := range map[string]struct{ rate, told float64 }{
+		"unlimited": {0, unlimited},
+		"limited":   {0.5, 0.5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := frontendtest.Start(t, client.DefaultNamespace)
+			cfg := settings()
+			cfg.DeliveryRate = c.rate
+			w := newWorkerWith(t, cfg, server.Address, parameters{"/p/secret": secretCanary})
+			require.NoError(t, w.Start(t.Context()))
+			defer w.Stop()
+			require.EventuallyWithT(t, func(t *assert.CollectT) {
+				assert.Equal(t, map[string]float64{
+					window.WorkerQueue("p"): unlimited, window.TokenQueue("p"): unlimited, window.DeliveryQueue("p"): c.told,
+				}, server.ActivityRates())
+			}, time.Minute, time.Millisecond)
+		})
+	}
 }
 
 func TestStartWithoutTemporal(t *testing.T) {

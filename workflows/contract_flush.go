@@ -229,12 +229,13 @@ type SplitBatchResult struct {
 	Batches []Batch `json:"batches"`
 }
 
-// Refusal is the detail of the errors of DeliverBatch: what the destination has
-// answered, and what follows for the next attempt.
+// Refusal is the detail of an ErrorTokenRefused, ErrorBatchTooLarge or
+// ErrorDestinationRefused, and of every error of DeliverBatch after which the same batch is
+// to be delivered again later.
 type Refusal struct {
-	// HTTPStatus is 0 where no request was made, or none was answered.
+	// HTTPStatus is 0 where no request was made, or no answer came.
 	HTTPStatus int `json:"httpStatus"`
-	// Attempts of the activity that was refused.
+	// Attempts of the activity until then, the last one only if it came to a request.
 	Attempts int `json:"attempts"`
 	// TokenVersion is what was refused; it can be newer than the version that the
 	// activity was given.
@@ -242,10 +243,11 @@ type Refusal struct {
 	// Excerpt of the answer, sanitised and capped; empty where there was none, or where
 	// it could quote what was sent.
 	Excerpt string `json:"excerpt,omitempty"`
-	// RetryAfter is how long the destination asked to be left alone, 0 where it did not ask.
+	// RetryAfter is how long the destination asked to be left alone, 0 where it did not
+	// ask.
 	RetryAfter time.Duration `json:"retryAfter,omitempty"`
-	// GiveUpAfter is how long the batch is tried before it is parked, by the settings of the
-	// worker; 0 is for ever.
+	// GiveUpAfter is how long a batch is tried before it is parked, by the settings of the
+	// process that tried it; 0 is for ever. Only what is to be delivered again has it.
 	GiveUpAfter time.Duration `json:"giveUpAfter,omitempty"`
 }
 

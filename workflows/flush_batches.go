@@ -202,7 +202,7 @@ func (f *flush) attempt(ctx workflow.Context, part BatchPart, refused int64) (De
 	}
 	var out DeliverBatchResult
 	err = f.persist(ctx, f.delivery, func(ctx workflow.Context, tries int32) error {
-		err := workflow.ExecuteActivity(deliverBatchOptions(ctx, f.summary(part), tries), DeliverBatchName,
+		err := workflow.ExecuteActivity(deliverBatchOptions(ctx, f.in.Pipeline, f.summary(part), tries), DeliverBatchName,
 			DeliverBatchInput{Batch: part.Batch, TokenVersion: token.Version}).Get(ctx, &out)
 		f.count(out, err)
 		return err

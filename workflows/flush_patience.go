@@ -116,7 +116,9 @@ func (f *flush) note(ctx workflow.Context, p *patience, failure error, tries int
 		return failure
 	}
 	pause := min(max(lasted, firstPause), longestPause)
-	t.NextAt = now.Add(max(refusal.RetryAfter, pause+scatter(pause/5, f.in, t.Tries)))
+	pause += scatter(pause/5, f.in, t.Tries)
+	asked := refusal.RetryAfter + scatter(refusal.RetryAfter/10, f.in, t.Tries)
+	t.NextAt = now.Add(max(pause, asked))
 	return f.show(ctx)
 }
 

@@ -37,6 +37,10 @@ const (
 	// the stage included. The HTTP timeout of a worker must be below it.
 	DeliverBatchTimeout = time.Minute
 
+	// DeliverBatchHeartbeat is how long nothing may be heard of an attempt to deliver before
+	// it is made by another worker. An attempt tells every few seconds that it is under way.
+	DeliverBatchHeartbeat = 15 * time.Second
+
 	// pollMargin is added to a lease and the age of a window, which the end of a lease
 	// may wait for: a pause at the ceiling, and opening the last window.
 	pollMargin = 10 * time.Minute
@@ -105,9 +109,14 @@ func watchClientSecretOptions(ctx workflow.Context, pipeline string, atMost time
 	})
 }
 
-func deliverBatchOptions(ctx workflow.Context, summary string, tries int32) workflow.Context {
+// deliverBatchOptions puts DeliverBatch on a queue of its own, whose rate Temporal limits.
+// How long a batch waits there is not bounded. An attempt that fails says itself when to try
+// again; these pauses hold where a worker is gone.
+func deliverBatchOptions(ctx workflow.Context, pipeline, summary string, tries int32) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           window.DeliveryQueue(pipeline),
 		StartToCloseTimeout: DeliverBatchTimeout,
+		HeartbeatTimeout:    DeliverBatchHeartbeat,
 		RetryPolicy:         retryQuickly(tries),
 		Summary:             summary,
 	})

@@ -6,6 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
 // TestActivitiesAreRetriedForEver: an outage of days must not end a window, so no
@@ -20,7 +22,7 @@ func TestActivitiesAreRetriedForEver(t *testing.T) {
 		for name, options := range map[string]workflow.Context{
 			FormatLogsName:   formatLogsOptions(ctx, FlushWindowInput{}, 0),
 			AcquireTokenName: acquireTokenOptions(ctx, 0),
-			DeliverBatchName: deliverBatchOptions(ctx, "", 0),
+			DeliverBatchName: deliverBatchOptions(ctx, "p", "", 0),
 			SplitBatchName:   splitBatchOptions(ctx, "", 0),
 			ClearStageName:   clearStageOptions(ctx, 0),
 			StartReadersName: startReadersOptions(ctx, 1),
@@ -35,6 +37,25 @@ func TestActivitiesAreRetriedForEver(t *testing.T) {
 			require.Empty(t, o.RetryPolicy.NonRetryableErrorTypes, name)
 			require.Positive(t, o.StartToCloseTimeout, name)
 			require.Positive(t, o.RetryPolicy.MaximumInterval, name)
+		}
+		return nil
+	})
+	require.True(t, env.IsWorkflowCompleted())
+	require.NoError(t, env.GetWorkflowError())
+}
+
+// TestDeliveriesHaveAQueueOfTheirOwn: its rate is limited, so nothing else may wait in it.
+func TestDeliveriesHaveAQueueOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.ExecuteWorkflow(func(ctx workflow.Context) error {
+		o := workflow.GetActivityOptions(deliverBatchOptions(ctx, "p", "", 0))
+		require.Equal(t, window.DeliveryQueue("p"), o.TaskQueue)
+		require.Zero(t, o.ScheduleToStartTimeout, "a batch waits for its turn however long that takes")
+		require.Less(t, o.HeartbeatTimeout, o.StartToCloseTimeout)
+		for _, other := range []string{window.WorkerQueue("p"), window.TokenQueue("p"), window.StarterQueue("p"), window.ListingQueue("p")} {
+			require.NotEqual(t, other, o.TaskQueue)
 		}
 		return nil
 	})

@@ -97,6 +97,21 @@ func checkSweepAfter(age time.Duration) error {
 	return nil
 }
 
+// checkDeliveryRate refuses what is no number (NaN), too.
+func checkDeliveryRate(rate float64) error {
+	if rate != 0 && !(rate >= minDeliveryRate && rate <= maxDeliveryRate) {
+		return fmt.Errorf("is out of range: use %s to %s requests a second, or 0 for no limit", formatValue(minDeliveryRate), formatValue(maxDeliveryRate))
+	}
+	return nil
+}
+
+func checkGiveUpAfter(age time.Duration) error {
+	if age != 0 && (age < minGiveUpAfter || age > maxGiveUpAfter) {
+		return fmt.Errorf("is out of range: use %s to %s, or 0 to try without end", formatDuration(minGiveUpAfter), formatDuration(maxGiveUpAfter))
+	}
+	return nil
+}
+
 func checkEndpointURL(text string) error {
 	u, err := parseURL(text)
 	switch {

@@ -143,6 +143,11 @@ type Config struct {
 	DestinationProxy string
 	// DeliveryConcurrency is how many batches of one window are delivered at once.
 	DeliveryConcurrency int
+	// DeliveryRate is the most attempts to deliver that all workers of the pipeline begin
+	// in a second; 0 is no limit.
+	DeliveryRate float64
+	// DeliveryGiveUpAfter is how long a batch is tried before it is parked; 0 is for ever.
+	DeliveryGiveUpAfter time.Duration
 
 	// TokenSource is where tokens come from: TokenFromClientCredentials, TokenFromLogin
 	// or TokenFromOthers.
@@ -185,7 +190,7 @@ type Config struct {
 	// PollLease is how long one PollShard activity keeps a shard before it hands it back.
 	PollLease time.Duration
 	// HeartbeatTimeout is how long a starter may be silent before it counts as gone and
-	// others take over its shards. Deliveries have no heartbeat.
+	// others take over its shards. It is not that of deliveries.
 	HeartbeatTimeout time.Duration
 	// MaxShards is how many shards one starter polls at once.
 	MaxShards int
@@ -197,9 +202,12 @@ type Config struct {
 	MaxOpenWindows int
 	// OnGap is what follows where records may be missing: OnGapContinue or OnGapFail.
 	OnGap string
-	// WorkerActivities is how many activities one worker runs at once; 0 stands for
-	// [ActivitiesPerCore] for each core.
+	// WorkerActivities is how many activities one worker runs at once beside deliveries; 0
+	// stands for [ActivitiesPerCore] for each core.
 	WorkerActivities int
+	// WorkerDeliveries is how many batches one worker delivers at once, each with a request
+	// of its own.
+	WorkerDeliveries int
 
 	// LogLevel is the least severe level that is logged.
 	LogLevel slog.Level
@@ -241,6 +249,7 @@ func Default() Config {
 		DestinationConnectTimeout: 10 * time.Second, DestinationResponseTimeout: 30 * time.Second,
 
 		DeliveryConcurrency: 4,
+		WorkerDeliveries:    32,
 		TokenSource:         TokenFromClientCredentials,
 		TokenTimeout:        10 * time.Second,
 		TokenAuth:           TokenAuthBasic,

@@ -166,6 +166,8 @@ func parseText(_, to reflect.Type, value any) (any, error) {
 		return text, nil
 	case reflect.TypeFor[int]():
 		parsed, err = parseInt(text)
+	case reflect.TypeFor[float64]():
+		parsed, err = parseNumber(text)
 	case reflect.TypeFor[time.Duration]():
 		parsed, err = parseDuration(text)
 	case reflect.TypeFor[ByteSize]():
@@ -193,6 +195,14 @@ func parseInt(text string) (int, error) {
 	n, err := strconv.Atoi(strings.TrimSpace(text))
 	if err != nil {
 		return 0, errors.New("is not a whole number: write digits only, such as 5000")
+	}
+	return n, nil
+}
+
+func parseNumber(text string) (float64, error) {
+	n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil {
+		return 0, errors.New("is not a number: write digits and, if need be, a point, such as 20 or 0.5")
 	}
 	return n, nil
 }

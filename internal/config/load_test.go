@@ -150,6 +150,8 @@ func TestLoadEverySetting(t *testing.T) {
 		"destination_proxy":              "http://proxy.example.com:3128",
 
 		"delivery_concurrency":    "8",
+		"delivery_rate":           "2.5",
+		"delivery_give_up_after":  "72h",
 		"token_source":            "login",
 		"token_url":               "http://127.0.0.1:8080/token",
 		"token_timeout":           "2s",
@@ -173,6 +175,7 @@ func TestLoadEverySetting(t *testing.T) {
 		"max_open_windows":        "500",
 		"on_gap":                  "fail",
 		"worker_activities":       "12",
+		"worker_deliveries":       "6",
 		"log_level":               "warn",
 		"metrics_listen":          ":9464",
 	}
@@ -209,6 +212,8 @@ func TestLoadEverySetting(t *testing.T) {
 		DestinationProxy: "http://proxy.example.com:3128",
 
 		DeliveryConcurrency:   8,
+		DeliveryRate:          2.5,
+		DeliveryGiveUpAfter:   72 * time.Hour,
 		TokenSource:           TokenFromLogin,
 		TokenURL:              "http://127.0.0.1:8080/token",
 		TokenTimeout:          2 * time.Second,
@@ -232,6 +237,7 @@ func TestLoadEverySetting(t *testing.T) {
 		MaxOpenWindows:        500,
 		OnGap:                 OnGapFail,
 		WorkerActivities:      12,
+		WorkerDeliveries:      6,
 		LogLevel:              slog.LevelWarn,
 		MetricsListen:         ":9464",
 	}

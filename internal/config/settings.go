@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -99,6 +100,19 @@ const (
 	maxSweepAfter = 365 * 24 * time.Hour
 )
 
+// The least rate is a request in 100 seconds, the highest more than Temporal hands out from
+// a queue by its own settings.
+const (
+	minDeliveryRate = 0.01
+	maxDeliveryRate = 10_000.0
+)
+
+// minGiveUpAfter leaves a batch the first few attempts.
+const (
+	minGiveUpAfter = time.Minute
+	maxGiveUpAfter = 365 * 24 * time.Hour
+)
+
 // defineURL is define for text that may hold credentials by mistake.
 func defineURL(at func(*Config) *string, check func(string) error, describe Setting) setting {
 	s := define(at, check, describe)
@@ -161,6 +175,8 @@ func formatValue(value any) string {
 		return formatDuration(v)
 	case slog.Level:
 		return strings.ToLower(v.String())
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	default:
 		return fmt.Sprint(v)
 	}
@@ -328,6 +344,18 @@ var settings = []setting{
 		Key:     "delivery_concurrency",
 		Meaning: "Batches of one window that are delivered at once.",
 	}),
+	define(func(c *Config) *float64 { return &c.DeliveryRate }, checkDeliveryRate, Setting{
+		Key:     "delivery_rate",
+		Lowest:  formatValue(minDeliveryRate),
+		Highest: formatValue(maxDeliveryRate),
+		Meaning: "Delivery requests that all workers of the pipeline together begin in a second, such as `20` or `0.5`; `0` sets no limit. Give all workers the same. See `docs/delivery.md`.",
+	}),
+	define(func(c *Config) *time.Duration { return &c.DeliveryGiveUpAfter }, checkGiveUpAfter, Setting{
+		Key:     "delivery_give_up_after",
+		Lowest:  formatDuration(minGiveUpAfter),
+		Highest: formatDuration(maxGiveUpAfter),
+		Meaning: "A batch that could not be delivered for this long is parked; `0` tries without end.",
+	}),
 	define(func(c *Config) *string { return &c.TokenSource }, checkChoice(TokenFromClientCredentials, TokenFromLogin, TokenFromOthers), Setting{
 		Key:     "token_source",
 		Meaning: "Where tokens come from: `client_credentials` asks an OAuth 2.0 token endpoint, `login` posts a JSON body to an API of another form, `external` reads what others write into the parameter.",
@@ -429,7 +457,11 @@ var settings = []setting{
 	}),
 	defineRange(func(c *Config) *int { return &c.WorkerActivities }, 0, 10_000, Setting{
 		Key:     "worker_activities",
-		Meaning: fmt.Sprintf("Activities that one worker runs at once; 0 means %d for each core.", ActivitiesPerCore),
+		Meaning: fmt.Sprintf("Activities that one worker runs at once, deliveries apart; 0 means %d for each core.", ActivitiesPerCore),
+	}),
+	defineRange(func(c *Config) *int { return &c.WorkerDeliveries }, 1, 10_000, Setting{
+		Key:     "worker_deliveries",
+		Meaning: "Delivery requests that one worker has under way at once, and connections that it keeps; all workers together have this times their number.",
 	}),
 	define(func(c *Config) *slog.Level { return &c.LogLevel }, anyValue[slog.Level], Setting{
 		Key:     "log_level",

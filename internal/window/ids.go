@@ -35,12 +35,16 @@ func ListingQueue(pipeline string) string { return pipeline + "/listing" }
 func StarterQueue(pipeline string) string { return pipeline + "/starter" }
 
 // WorkerQueue is the task queue of the worker processes: all workflows, and the
-// activities that format and deliver.
+// activities that have no queue of their own.
 func WorkerQueue(pipeline string) string { return pipeline + "/worker" }
 
 // TokenQueue is the task queue of the one activity that refreshes the token. Worker
 // processes serve it beside WorkerQueue, with slots of its own.
 func TokenQueue(pipeline string) string { return pipeline + "/token" }
+
+// DeliveryQueue is the task queue of the one activity that delivers. Worker processes serve
+// it beside WorkerQueue, with slots of its own, and Temporal limits its rate.
+func DeliveryQueue(pipeline string) string { return pipeline + "/delivery" }
 
 // shardIDPrefix and shardIDDigits describe the shard ids that Kinesis hands out.
 const (

@@ -102,6 +102,7 @@ func TestIdentifiers(t *testing.T) {
 		{window.StarterQueue("p"), "p/starter"},
 		{window.WorkerQueue("p"), "p/worker"},
 		{window.TokenQueue("p"), "p/token"},
+		{window.DeliveryQueue("p"), "p/delivery"},
 		{r.RawKey("p"), "p/raw/3/" + first + "-" + last},
 		{r.BatchKey("p", 2, "abc"), "p/batch/3/" + first + "-" + last + "/0002-abc"},
 		{r.QuarantineKey("p", 2, "abc"), "p/quarantine/3/" + first + "-" + last + "/0002-abc"},

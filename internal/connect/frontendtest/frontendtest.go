@@ -19,8 +19,8 @@ import (
 )
 
 // Server is a Temporal service with one namespace. It takes starts of workflows and
-// never runs them; calls that are not about these, the namespace or its search
-// attributes are answered with "unimplemented".
+// never runs them, and lets polls for activities wait; calls that are not about these, the
+// namespace or its search attributes are answered with "unimplemented".
 type Server struct {
 	// Address is host and port.
 	Address string
@@ -32,6 +32,7 @@ type Server struct {
 	mu         sync.Mutex
 	attributes map[string]enumspb.IndexedValueType
 	starts     []*workflowservice.StartWorkflowExecutionRequest
+	rates      map[string]float64
 	refusal    error
 }
 
@@ -42,7 +43,7 @@ func Start(tb testing.TB, namespace string) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &Server{Address: listener.Addr().String(), namespace: namespace, attributes: map[string]enumspb.IndexedValueType{}}
+	s := &Server{Address: listener.Addr().String(), namespace: namespace, attributes: map[string]enumspb.IndexedValueType{}, rates: map[string]float64{}}
 	server := grpc.NewServer()
 	workflowservice.RegisterWorkflowServiceServer(server, s)
 	operatorservice.RegisterOperatorServiceServer(server, s)
@@ -71,6 +72,14 @@ func (s *Server) Starts() []*workflowservice.StartWorkflowExecutionRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.starts)
+}
+
+// ActivityRates are the task queues that were polled for activities, and how many of these a
+// second the last poll has allowed.
+func (s *Server) ActivityRates() map[string]float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.rates)
 }
 
 // RefuseStarts makes the server answer every start of a workflow with err, which is
@@ -110,6 +119,15 @@ func (s *Server) DescribeWorkflowExecution(_ context.Context, in *workflowservic
 		}
 	}
 	return nil, serviceerror.ToStatus(serviceerror.NewNotFound("no workflow " + in.GetExecution().GetWorkflowId())).Err()
+}
+
+// PollActivityTaskQueue remembers the queue and never has a task.
+func (s *Server) PollActivityTaskQueue(ctx context.Context, in *workflowservice.PollActivityTaskQueueRequest) (*workflowservice.PollActivityTaskQueueResponse, error) {
+	s.mu.Lock()
+	s.rates[in.GetTaskQueue().GetName()] = in.GetTaskQueueMetadata().GetMaxTasksPerSecond().GetValue()
+	s.mu.Unlock()
+	<-ctx.Done()
+	return &workflowservice.PollActivityTaskQueueResponse{}, nil
 }
 
 // GetSystemInfo is the first call of every client.
