@@ -69,6 +69,7 @@ flag is wrong. With --stay the servers, and with them the Web UI, stay until Ctr
 	flags.Uint64Var(&o.Seed, "seed", 1, "makes traffic and faults repeatable")
 	flags.IntVar(&o.Shards, "shards", 2, "shards of the Kinesis stream")
 	flags.DurationVar(&o.WindowMaxAge, "window-max-age", 5*time.Second, "the pipeline's setting window_max_age")
+	flags.StringToStringVar(&o.Settings, "set", nil, "any other setting of the pipeline, as `NAME=VALUE`, such as LOGPIPE_DELIVERY_RATE=5; may be repeated")
 	flags.StringVar(&report, "report", "", "write the reconciliation to this file as JSON")
 	flags.StringVar(&o.UIListen, "ui", "", "address of the Web UI (default: a free port)")
 	flags.StringVar(&o.APIListen, "analytics", "", "address of the analytics API (default: a free port)")

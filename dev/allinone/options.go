@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"net"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/log-event-pipeline/logpipe/dev/analytics"
@@ -38,6 +40,9 @@ type Options struct {
 	Shards int
 	// WindowMaxAge is the pipeline's setting of that name.
 	WindowMaxAge time.Duration
+	// Settings are any others of the pipeline, by their names in the environment. The
+	// addresses and parameters of the run are its own.
+	Settings map[string]string
 
 	// UIListen, TemporalListen, AWSListen and APIListen are addresses to serve on;
 	// empty takes a free port of 127.0.0.1.
@@ -78,7 +83,7 @@ func (o Options) Validate() error {
 	if o.Shards < 1 || o.Shards > maxShards {
 		errs = append(errs, fmt.Errorf("--shards %d: want 1 to %d", o.Shards, maxShards))
 	}
-	errs = append(errs, checkWindowMaxAge(o.WindowMaxAge))
+	errs = append(errs, checkWindowMaxAge(o.WindowMaxAge), o.checkSettings())
 	for _, path := range o.Inputs {
 		if err := checkInput(path); err != nil {
 			errs = append(errs, fmt.Errorf("--input %s: %w", path, err))
@@ -113,6 +118,41 @@ func checkWindowMaxAge(age time.Duration) error {
 	settings := config.Describe()
 	setting := settings[slices.IndexFunc(settings, func(s config.Setting) bool { return s.Key == "window_max_age" })]
 	return fmt.Errorf("--window-max-age %s: want %s to %s", age, setting.Lowest, setting.Highest)
+}
+
+// ownSettings are those that a run makes itself.
+var ownSettings = []string{
+	"LOGPIPE_PIPELINE", "LOGPIPE_STREAM", "LOGPIPE_STAGE_URL", "LOGPIPE_DESTINATION_URL", "LOGPIPE_TOKEN_URL", "LOGPIPE_TOKEN_PARAMETER",
+	"LOGPIPE_CLIENT_ID", "LOGPIPE_CLIENT_SECRET_PARAMETER", "LOGPIPE_WINDOW_MAX_AGE", config.FileVariable,
+}
+
+func (o Options) checkSettings() error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(o.Settings)) {
+		switch {
+		case slices.Contains(ownSettings, name):
+			errs = append(errs, fmt.Errorf("--set %s: a run makes this setting itself", name))
+		case !strings.HasPrefix(name, "LOGPIPE_"):
+			errs = append(errs, fmt.Errorf("--set %s: want the name of a setting in the environment, such as LOGPIPE_BATCH_FORMAT", name))
+		}
+	}
+	if len(errs) == 0 {
+		if _, err := config.Load(config.RoleNone, "", environ(o.Settings)); err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				errs = append(errs, errors.New("--set: "+line))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// environ is what [os.Environ] would say of the variables.
+func environ(variables map[string]string) []string {
+	var list []string
+	for name, value := range variables {
+		list = append(list, name+"="+value)
+	}
+	return list
 }
 
 // checkInput finds out whether a file can be replayed. A pipe is not opened: what is

@@ -38,6 +38,13 @@ func TestValidateOptions(t *testing.T) {
 		"no such port":    {func(o *Options) { o.APIListen = "127.0.0.1:99999" }, []string{`--analytics: "127.0.0.1:99999"`}},
 		"open to anybody": {func(o *Options) { o.UIListen = "0.0.0.0:8233" }, []string{"--ui: "}},
 		"Temporal's, too": {func(o *Options) { o.TemporalListen = "0.0.0.0:7233" }, []string{"--temporal: "}},
+		"other settings":  {func(o *Options) { o.Settings = map[string]string{"LOGPIPE_BATCH_FORMAT": "ndjson"} }, nil},
+		"wrong settings": {func(o *Options) {
+			o.Settings = map[string]string{"LOGPIPE_BATCH_FORMAT": "yaml", "LOGPIPE_DELIVERY_RATE": "-1"}
+		}, []string{`--set: LOGPIPE_BATCH_FORMAT: "yaml" is none of`, "--set: LOGPIPE_DELIVERY_RATE: "}},
+		"no settings": {func(o *Options) {
+			o.Settings = map[string]string{"LOGPIPE_STREAM": "x", "BATCH_FORMAT": "ndjson"}
+		}, []string{"--set BATCH_FORMAT: want the name of a setting", "--set LOGPIPE_STREAM: a run makes this setting itself"}},
 		"all of it": {func(o *Options) {
 			o.Rate, o.Shards, o.WindowMaxAge, o.APIListen = -1, -1, -1, "x"
 		}, []string{"--rate", "--shards", "--window-max-age", "--analytics"}},

@@ -200,7 +200,10 @@ func (s *stack) makeResources(ctx context.Context) error {
 
 // settings are those of the pipeline in this run.
 func (s *stack) settings() (config.Config, error) {
-	cfg := config.Default()
+	cfg, err := config.Load(config.RoleNone, "", environ(s.options.Settings))
+	if err != nil {
+		return config.Config{}, err
+	}
 	cfg.Pipeline = pipeline
 	cfg.Stream = stream
 	cfg.StageURL = "file://" + filepath.ToSlash(filepath.Join(s.dir, "stage"))
