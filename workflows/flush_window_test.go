@@ -37,6 +37,8 @@ type worker struct {
 	cleared   []string // stage keys
 	divided   []string // stage keys of batches whose parts were cleared
 	acquired  []int64  // refused versions that a token was asked for
+	kept      []workflows.KeepDiscardedInput
+	keep      func(workflows.KeepDiscardedInput) error // nil succeeds
 }
 
 // newWorker formats every window into two batches and delivers them at once.
@@ -107,6 +109,15 @@ func (w *worker) register(env *testsuite.TestWorkflowEnvironment) {
 		w.divided = append(w.divided, in.Divided...)
 		return nil
 	}, activity.RegisterOptions{Name: workflows.ClearStageName})
+	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.KeepDiscardedInput) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.kept = append(w.kept, in)
+		if w.keep != nil {
+			return w.keep(in)
+		}
+		return nil
+	}, activity.RegisterOptions{Name: workflows.KeepDiscardedName})
 }
 
 func aWindow() workflows.FlushWindowInput {
@@ -282,6 +293,7 @@ func TestFlushWindowParksWhatIsRefused(t *testing.T) {
 			require.Equal(t, c.status, out.Status)
 			require.Len(t, w.delivered, c.delivered)
 			require.Equal(t, c.cleared, len(w.cleared) > 0)
+			require.Equal(t, !c.cleared, len(w.kept) > 0)
 		})
 	}
 }
