@@ -21,10 +21,6 @@ const (
 	firstRetry   = time.Second
 	longestRetry = 30 * time.Second
 
-	// longestQuickRetry bounds the pause between those attempts of a window that Temporal
-	// makes alone.
-	longestQuickRetry = 30 * time.Second
-
 	// refreshTokenTimeout bounds one attempt to replace the token: a request to the
 	// token endpoint, and the parameters before and behind it.
 	refreshTokenTimeout = 50 * time.Second
@@ -51,17 +47,17 @@ const (
 	pollRetry = 100 * time.Millisecond
 )
 
-func retryWithin(longest time.Duration) *temporal.RetryPolicy {
+func retryForEver() *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{
 		InitialInterval:    firstRetry,
 		BackoffCoefficient: 2,
-		MaximumInterval:    longest,
+		MaximumInterval:    longestRetry,
 	}
 }
 
 // retryQuickly has Temporal try so often, and then tell the workflow.
 func retryQuickly(tries int32) *temporal.RetryPolicy {
-	policy := retryWithin(longestQuickRetry)
+	policy := retryForEver()
 	policy.MaximumAttempts = tries
 	return policy
 }
@@ -148,7 +144,7 @@ func startReadersOptions(ctx workflow.Context, readers int) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 5 * time.Minute,
 		HeartbeatTimeout:    30 * time.Second,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryForEver(),
 		Summary:             fmt.Sprintf("%d shards", readers),
 	})
 }
@@ -158,7 +154,7 @@ func sweepStageOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 30 * time.Minute,
 		HeartbeatTimeout:    time.Minute,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryForEver(),
 	})
 }
 
@@ -170,7 +166,7 @@ func resolveStartOptions(ctx workflow.Context, pipeline string) workflow.Context
 		TaskQueue:           window.ListingQueue(pipeline),
 		StartToCloseTimeout: 24 * time.Hour,
 		HeartbeatTimeout:    time.Minute,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryForEver(),
 	})
 }
 
@@ -181,7 +177,7 @@ func listShardsOptions(ctx workflow.Context, pipeline string) workflow.Context {
 		TaskQueue:           window.ListingQueue(pipeline),
 		StartToCloseTimeout: 5 * time.Minute,
 		HeartbeatTimeout:    30 * time.Second,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryForEver(),
 	})
 }
 
