@@ -124,6 +124,8 @@ func remedy(kind string) string {
 		return "Look at the scope and the audience of the token, and at the workers' clocks."
 	case ErrorStageUnavailable:
 		return "See to the stage: is it there, is it full, may the workers read and write it?"
+	case ErrorPanic:
+		return "This is a fault of logpipe: report it with this message, and install a version without it."
 	case failureTimeout:
 		return "A worker was killed or hangs, or what it waits for does not answer."
 	}
