@@ -34,6 +34,10 @@ func (f *flush) details() string {
 				t.Type, clock(t.Since), t.Tries, t.Message, remedy(t.Type), clock(t.NextAt), SignalRedrive)
 		}
 	}
+	if events, rounds, next := f.untaken(); events > 0 {
+		fmt.Fprintf(&text, "\n\n**%d events could not be taken**, by the destination's own account, %d times in a row at most. %s They are sent again by themselves, next at %s; the signal `%s` has them sent at once.",
+			events, rounds, remedy(ErrorDestinationUnavailable), clock(next), SignalRedrive)
+	}
 	if len(f.parked) > 0 {
 		fmt.Fprintf(&text, "\n\n**%d parked**, nothing of it is sent before you decide:\n", len(f.parked))
 		for i, p := range f.parked {

@@ -262,7 +262,7 @@ func (e *exchange) judgeItems(a Answer) Answer {
 		a.Excerpt = e.excerpt(text)
 		return a
 	}
-	a.judgeFailed(failed, e.request.Events)
+	a.judgeFailed(failed)
 	if a.Verdict == Accepted {
 		return a
 	}

@@ -20,7 +20,7 @@ type Verdict int
 const (
 	// Accepted: the destination has the batch.
 	Accepted Verdict = iota
-	// PartlyAccepted: it has the batch but for some events.
+	// PartlyAccepted: it has the batch but for some events, which can be all of them.
 	PartlyAccepted
 	// Unavailable: try the same request again later.
 	Unavailable
