@@ -156,7 +156,7 @@ func (d *Deliver) divide(ctx context.Context, whole workflows.Batch, body []byte
 		return workflows.DeliverBatchResult{}, err
 	}
 	if len(again) > 0 {
-		out.Remainder = &parts[0]
+		out.Remainder, out.GiveUpAfter = &parts[0], d.GiveUpAfter
 	}
 	if len(refused) > 0 {
 		refusal := refusalBy(answer, attempts)

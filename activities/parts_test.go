@@ -166,6 +166,8 @@ func TestDeliverBatchDivides(t *testing.T) {
 		"both":          {[]delivery.FailedItem{again(0), never(1, 422), again(2), never(5, 400)}, []int{0, 2}, []int{1, 5}, 422},
 		"only again":    {[]delivery.FailedItem{again(3)}, []int{3}, nil, 0},
 		"only refused":  {[]delivery.FailedItem{never(2, 0), never(3, 0)}, nil, []int{2, 3}, 207},
+		"all again":     {[]delivery.FailedItem{again(0), again(1), again(2), again(3), again(4), again(5)}, []int{0, 1, 2, 3, 4, 5}, nil, 0},
+		"all refused":   {[]delivery.FailedItem{never(0, 400), never(1, 0), never(2, 0), never(3, 0), never(4, 0), never(5, 0)}, nil, []int{0, 1, 2, 3, 4, 5}, 400},
 		"all, in parts": {[]delivery.FailedItem{again(0), again(1), again(2), again(3), again(4), never(5, 413)}, []int{0, 1, 2, 3, 4}, []int{5}, 413},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,7 +176,7 @@ func TestDeliverBatchDivides(t *testing.T) {
 			s := newFakeStage()
 			b := stagedEvents(t, s, framing.Object, framing.EncodingGzip, 6)
 			to := &destination{answer: delivery.Answer{Verdict: delivery.PartlyAccepted, Status: 207, Failed: c.failed, Excerpt: "invalid", RetryAfter: 7 * time.Second}}
-			d := &activities.Deliver{Stage: s, Cache: token.NewCache(store, clock), Destination: to, Chance: noChance}
+			d := &activities.Deliver{Stage: s, Cache: token.NewCache(store, clock), Destination: to, Chance: noChance, GiveUpAfter: time.Hour}
 			in := workflows.DeliverBatchInput{Batch: b, TokenVersion: 1}
 			out, err := execute(t, d.DeliverBatch, in)
 			require.NoError(t, err)
@@ -183,8 +185,15 @@ func TestDeliverBatchDivides(t *testing.T) {
 			require.Equal(t, framing.EncodingGzip, to.sent[0].ContentEncoding)
 			require.Equal(t, 6, to.sent[0].Events)
 			require.Equal(t, c.remainder != nil, out.Remainder != nil)
+			require.Equal(t, c.remainder != nil, out.GiveUpAfter == time.Hour, "for as long as it is sent again")
 			if out.Remainder != nil {
 				require.Equal(t, c.remainder, numbers(t, s, *out.Remainder))
+			}
+			for _, made := range []*workflows.Batch{out.Remainder, refusedOf(out)} {
+				if made != nil {
+					require.NotEqual(t, b.IdempotencyKey, made.IdempotencyKey, "its answer is spent")
+					require.Equal(t, made.Events == b.Events, made.StageKey == b.StageKey, "nothing is staged twice")
+				}
 			}
 			require.Equal(t, c.refuse != nil, out.Refused != nil)
 			if out.Refused != nil {
@@ -197,13 +206,25 @@ func TestDeliverBatchDivides(t *testing.T) {
 
 			s.brokenPut = errBroken
 			_, err = execute(t, d.DeliverBatch, in)
+			if strings.HasPrefix(name, "all ") {
+				require.NoError(t, err)
+				return
+			}
 			failure := requireFailure(t, err, activities.ErrorStageUnavailable, true)
 			var refusal workflows.Refusal
 			require.NoError(t, failure.Details(&refusal))
-			require.Equal(t, workflows.Refusal{HTTPStatus: 207, Attempts: 1, Excerpt: "invalid", RetryAfter: 7 * time.Second}, refusal)
+			require.Equal(t, workflows.Refusal{HTTPStatus: 207, Attempts: 1, Excerpt: "invalid", RetryAfter: 7 * time.Second, GiveUpAfter: time.Hour}, refusal)
 			require.Equal(t, 7*time.Second, failure.NextRetryDelay(), "the next attempt is a request, too")
 		})
 	}
+}
+
+// refusedOf is the batch of what was refused, nil if there is none.
+func refusedOf(out workflows.DeliverBatchResult) *workflows.Batch {
+	if out.Refused == nil {
+		return nil
+	}
+	return &out.Refused.Batch
 }
 
 // TestFormatLogsInEveryForm: what is staged is what is sent, by the settings of whoever

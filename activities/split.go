@@ -31,7 +31,7 @@ func (s *Split) SplitBatch(ctx context.Context, in workflows.SplitBatchInput) (w
 }
 
 // stageParts stages parts of a batch, each the events of some indices, and returns them.
-// A part without any is left out of the stage.
+// A part without any is left out of the stage, and one of all events is there already.
 func stageParts(ctx context.Context, to Stage, whole workflows.Batch, body []byte, parts ...[]int) ([]workflows.Batch, error) {
 	text, err := framing.Decode(whole.ContentEncoding, body)
 	var events framing.Body
@@ -46,7 +46,14 @@ func stageParts(ctx context.Context, to Stage, whole workflows.Batch, body []byt
 	}
 	staged := make([]workflows.Batch, len(parts))
 	for n, indices := range parts {
-		if len(indices) == 0 {
+		switch len(indices) {
+		case 0:
+			continue
+		case whole.Events:
+			// All of it, in the same bytes, under another key: an answer that lists every event
+			// can come again and again.
+			staged[n] = part(whole, indices, body)
+			staged[n].StageKey = whole.StageKey
 			continue
 		}
 		body, err := framing.Encode(whole.ContentEncoding, events.Select(slices.Values(indices)))

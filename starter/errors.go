@@ -3,7 +3,6 @@ package starter
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -34,7 +33,7 @@ const (
 	// ErrorStalled: the process was stopped for so long that what it had read is of no use.
 	ErrorStalled = "Stalled"
 	// ErrorPanic: the code is wrong.
-	ErrorPanic = "Panic"
+	ErrorPanic = workflows.ErrorPanic
 	// ErrorWrongStream: the pipeline of this starter reads another stream.
 	ErrorWrongStream = "WrongStream"
 )
@@ -106,11 +105,4 @@ func newRecreatedError(in workflows.ListShardsInput, created time.Time) error {
 		"stream %s was deleted and made again: the pipeline began with the one of %s, this one is of %s; set LOGPIPE_PIPELINE to a new name to read it",
 		in.Stream, in.Created.UTC().Format(time.RFC3339), created.UTC().Format(time.RFC3339)),
 		ErrorStreamRecreated, temporal.ApplicationErrorOptions{NextRetryDelay: slowRetry})
-}
-
-// recovered makes an error of a panic, so that it is paced like any other.
-func recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = temporal.NewApplicationError(fmt.Sprintf("panic: %v\n%s", p, debug.Stack()), ErrorPanic)
-	}
 }

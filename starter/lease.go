@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
+	"github.com/log-event-pipeline/logpipe/internal/panics"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
@@ -99,9 +100,9 @@ const (
 	endedByPause = "pause"
 )
 
-// guarded is run, with a panic as an error.
+// guarded is run, with a panic as an error, so that it is paced like any other.
 func (l *lease) guarded(ctx context.Context, stop <-chan struct{}) (result workflows.PollShardResult, err error) {
-	defer recovered(&err)
+	defer panics.Recover(&err, ErrorPanic)
 	return l.run(ctx, stop)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	sdkworker "go.temporal.io/sdk/worker"
 	"golang.org/x/sync/semaphore"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/connect"
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/internal/marker"
+	"github.com/log-event-pipeline/logpipe/internal/panics"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
@@ -75,6 +77,7 @@ func New(d Dependencies) *Starter {
 			MaxConcurrentActivityExecutionSize: slots,
 			WorkerStopTimeout:                  stopTimeout,
 			OnFatalError:                       d.OnFatal,
+			Interceptors:                       []interceptor.WorkerInterceptor{panics.NewInterceptor(ErrorPanic)},
 		})
 	}
 	s.polling = newWorker(window.StarterQueue(d.Config.Pipeline), d.Config.MaxShards)

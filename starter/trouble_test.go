@@ -91,13 +91,14 @@ func TestLeaseThatPanics(t *testing.T) {
 	t.Parallel()
 	l := newLease(&Poller{
 		Logger: slog.New(slog.DiscardHandler), Options: workflows.PollOptions{Lease: time.Minute, HeartbeatTimeout: time.Minute},
-		Read: func(string, kinesis.Position) ShardReader { panic("no reader") },
+		Read: func(string, kinesis.Position) ShardReader { panic("the canary of a log line") },
 	}, workflows.PollShardInput{}, func(workflows.PollShardHeartbeat) {})
 	_, err := l.guarded(t.Context(), nil)
 	var app *temporal.ApplicationError
 	require.ErrorAs(t, withDelay(err, 1), &app)
 	require.Equal(t, ErrorPanic, app.Type())
-	require.Contains(t, app.Message(), "no reader")
+	require.Contains(t, app.Message(), "panic: a value of type string")
+	require.NotContains(t, app.Message(), "canary")
 	require.Contains(t, app.Message(), "trouble_test.go")
 	require.Equal(t, firstRetry, app.NextRetryDelay())
 }

@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/log-event-pipeline/logpipe/activities"
 	"github.com/log-event-pipeline/logpipe/internal/config"
 	"github.com/log-event-pipeline/logpipe/internal/connect"
+	"github.com/log-event-pipeline/logpipe/internal/panics"
 	"github.com/log-event-pipeline/logpipe/internal/token"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
@@ -151,6 +153,7 @@ func (w *Worker) serve(d Dependencies, queue string, o sdkworker.Options) sdkwor
 	o.Identity = connect.Identity("worker")
 	o.WorkerStopTimeout = stopTimeout
 	o.OnFatalError = d.OnFatal
+	o.Interceptors = []interceptor.WorkerInterceptor{panics.NewInterceptor(workflows.ErrorPanic)}
 	added := queueWorker{Worker: sdkworker.New(d.Temporal, queue, o), queue: queue}
 	w.workers = append(w.workers, added)
 	return added

@@ -63,11 +63,13 @@ type BatchPart struct {
 	Batch  Batch `json:"batch"`
 	// Whole: the batch as it was formatted.
 	Whole bool `json:"whole,omitempty"`
-	// Rounds is how often the destination has accepted a part of what this was a part of,
-	// in a row.
+	// Rounds is how often in a row the destination has said that it could not take events
+	// of what this is left of. It begins anew when a good part of them was taken.
 	Rounds int `json:"rounds,omitempty"`
 	// NotBefore is when it may be sent; zero where nothing has to be waited for.
 	NotBefore time.Time `json:"notBefore,omitzero"`
+	// UntakenSince is when the first of the Rounds was over.
+	UntakenSince time.Time `json:"untakenSince,omitzero"`
 }
 
 // ParkedPart waits for an operator.
@@ -208,6 +210,9 @@ type DeliverBatchResult struct {
 	// RetryAfter is how long the destination asked to be left alone before the Remainder
 	// is delivered, 0 where it did not ask.
 	RetryAfter time.Duration `json:"retryAfter,omitempty"`
+	// GiveUpAfter is how long the Remainder is sent again, while next to nothing of it is
+	// taken, before it is parked; 0 is for ever.
+	GiveUpAfter time.Duration `json:"giveUpAfter,omitempty"`
 	// Refused has the events that the destination refused though it took others.
 	Refused *RefusedPart `json:"refused,omitempty"`
 }

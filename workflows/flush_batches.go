@@ -20,8 +20,12 @@ const (
 	maxParkedParts = 50
 
 	// firstPartialPause is the pause before what the destination could not take is sent
-	// again, unless it asks for a longer one. It doubles while only some of it is taken.
+	// again, unless it asks for a longer one. It doubles while next to nothing of it is
+	// taken.
 	firstPartialPause = time.Second
+
+	// goodPart of a batch, one in so many, is more than next to nothing of it.
+	goodPart = 10
 )
 
 // refusalPause is how long a batch waits after its nth refused token in a row. The
@@ -135,7 +139,7 @@ func (f *flush) deliverPart(ctx workflow.Context, part BatchPart) error {
 	if !part.Whole && len(f.parked) >= maxParkedParts {
 		return f.park(ctx, part, fmt.Errorf("not tried: %d others wait already", maxParkedParts))
 	}
-	if err := f.rest(ctx, part.NotBefore.Sub(workflow.Now(ctx)), "as long as the destination asked for"); err != nil {
+	if err := f.restBefore(ctx, part); err != nil {
 		return f.leave(part, err)
 	}
 	var refused int64 // version of the token that was refused
@@ -168,6 +172,37 @@ func (f *flush) deliverPart(ctx workflow.Context, part BatchPart) error {
 			return f.leave(part, err)
 		}
 	}
+}
+
+// restBefore waits until the part may be sent, and shows that it waits.
+func (f *flush) restBefore(ctx workflow.Context, part BatchPart) error {
+	pause := part.NotBefore.Sub(workflow.Now(ctx))
+	if pause <= 0 {
+		return nil
+	}
+	f.resting = append(f.resting, part)
+	err := f.show(ctx)
+	if err == nil {
+		err = f.rest(ctx, pause, "before what the destination could not take is sent again")
+	}
+	f.resting = slices.DeleteFunc(f.resting, func(p BatchPart) bool { return p.Batch.IdempotencyKey == part.Batch.IdempotencyKey })
+	return err
+}
+
+// untaken is what the destination could not take when it was sent and what waits to be sent
+// again: how many events, for how many rounds at most, and when the first of it is sent.
+func (f *flush) untaken() (events, rounds int, next time.Time) {
+	for _, p := range slices.Concat(f.resting, f.queue) {
+		if p.Rounds == 0 {
+			continue
+		}
+		events += p.Batch.Events
+		rounds = max(rounds, p.Rounds)
+		if next.IsZero() || p.NotBefore.Before(next) {
+			next = p.NotBefore
+		}
+	}
+	return events, rounds, next
 }
 
 // noteRefused shows that tokens are refused one after the other, by the part for which
@@ -261,25 +296,45 @@ func (f *flush) acquireToken(ctx workflow.Context, refused int64) (TokenVersion,
 // settle takes what the destination has accepted of the part as done. What it could not
 // take is put in line again, and what it refused waits for an operator.
 func (f *flush) settle(ctx workflow.Context, part BatchPart, out DeliverBatchResult) error {
-	var rest []BatchPart
 	if out.Remainder != nil {
-		rounds := part.Rounds + 1
-		pause := max(doubled(firstPartialPause, rounds, longestPause), out.RetryAfter)
-		rest = append(rest, BatchPart{Number: part.Number, Batch: *out.Remainder, Rounds: rounds, NotBefore: workflow.Now(ctx).Add(pause)})
+		rest := part.remainder(*out.Remainder, workflow.Now(ctx), out.RetryAfter)
+		if lasted := workflow.Now(ctx).Sub(rest.UntakenSince); out.GiveUpAfter > 0 && lasted >= out.GiveUpAfter {
+			if err := f.parkOf(ctx, part, rest, temporal.NewNonRetryableApplicationError(
+				fmt.Sprintf("the destination could not take %d events, %d times in a row: HTTP status %d", rest.Batch.Events, rest.Rounds, out.HTTPStatus),
+				ErrorDestinationUnavailable, nil)); err != nil {
+				return err
+			}
+		} else {
+			f.replace(part, []BatchPart{rest})
+		}
 	}
-	f.replace(part, rest)
-	if out.Refused == nil {
-		return f.finish(ctx, part)
-	}
-	refusal := out.Refused.Refusal
-	f.divides(part)
-	f.left[part.Number]++
-	if err := f.park(ctx, BatchPart{Number: part.Number, Batch: out.Refused.Batch}, temporal.NewNonRetryableApplicationError(
-		fmt.Sprintf("the destination refused %d events of the batch: HTTP status %d", out.Refused.Batch.Events, refusal.HTTPStatus),
-		ErrorDestinationRefused, nil, refusal)); err != nil {
-		return err
+	if out.Refused != nil {
+		refusal := out.Refused.Refusal
+		if err := f.parkOf(ctx, part, BatchPart{Number: part.Number, Batch: out.Refused.Batch}, temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("the destination refused %d events of the batch: HTTP status %d", out.Refused.Batch.Events, refusal.HTTPStatus),
+			ErrorDestinationRefused, nil, refusal)); err != nil {
+			return err
+		}
 	}
 	return f.finish(ctx, part)
+}
+
+// remainder is what the destination could not take now of a part, and when it may have that
+// again.
+func (p BatchPart) remainder(left Batch, now time.Time, retryAfter time.Duration) BatchPart {
+	rest := BatchPart{Number: p.Number, Batch: left, Rounds: p.Rounds + 1, UntakenSince: p.UntakenSince}
+	if taken := p.Batch.Events - left.Events; rest.UntakenSince.IsZero() || taken*goodPart > p.Batch.Events {
+		rest.Rounds, rest.UntakenSince = 1, now
+	}
+	rest.NotBefore = now.Add(max(doubled(firstPartialPause, rest.Rounds, longestPause), retryAfter))
+	return rest
+}
+
+// parkOf parks what is left of a part.
+func (f *flush) parkOf(ctx workflow.Context, part, left BatchPart, failure error) error {
+	f.divides(part)
+	f.left[part.Number]++
+	return f.park(ctx, left, failure)
 }
 
 // divide puts the halves of a part that is too large in its place.
@@ -357,7 +412,7 @@ func (f *flush) decide(discard bool) {
 			}
 		case p.Part.Number != noBatch:
 			part := p.Part
-			part.Rounds, part.NotBefore = 0, time.Time{}
+			part.Rounds, part.NotBefore, part.UntakenSince = 0, time.Time{}, time.Time{}
 			f.queue = append(f.queue, part)
 		}
 	}

@@ -34,6 +34,10 @@ func (f *flush) details() string {
 				t.Type, clock(t.Since), t.Tries, t.Message, remedy(t.Type), clock(t.NextAt), SignalRedrive)
 		}
 	}
+	if events, rounds, next := f.untaken(); events > 0 {
+		fmt.Fprintf(&text, "\n\n**%d events could not be taken**, by the destination's own account, %d times in a row at most. %s They are sent again by themselves, next at %s; the signal `%s` has them sent at once.",
+			events, rounds, remedy(ErrorDestinationUnavailable), clock(next), SignalRedrive)
+	}
 	if len(f.parked) > 0 {
 		fmt.Fprintf(&text, "\n\n**%d parked**, nothing of it is sent before you decide:\n", len(f.parked))
 		for i, p := range f.parked {
@@ -124,6 +128,8 @@ func remedy(kind string) string {
 		return "Look at the scope and the audience of the token, and at the workers' clocks."
 	case ErrorStageUnavailable:
 		return "See to the stage: is it there, is it full, may the workers read and write it?"
+	case ErrorPanic:
+		return "This is a fault of logpipe: report it with this message, and install a version without it."
 	case failureTimeout:
 		return "A worker was killed or hangs, or what it waits for does not answer."
 	}

@@ -153,6 +153,76 @@ func TestFlushWindowSendsTheRemainderAfterPauses(t *testing.T) {
 	require.Less(t, pause(14), 6*time.Minute)
 }
 
+// While the destination takes a good part each time nothing waits for long.
+func TestFlushWindowSendsTheRemainderSoonWhereItGetsOn(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	w.one(5000)
+	start := env.Now()
+	w.deliver = func(in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		out := workflows.DeliverBatchResult{HTTPStatus: 207, Attempts: 1}
+		if left := in.Batch.Events * 4 / 5; left > 0 {
+			out.Remainder = &workflows.Batch{StageKey: "rest", IdempotencyKey: fmt.Sprintf("rest-%d", left), Events: left, Bytes: 5}
+		}
+		return out, nil
+	}
+	w.register(env)
+	require.Equal(t, visibility.StatusDelivered, flushed(t, env).Status)
+	require.Len(t, w.delivered, 34)
+	require.Less(t, env.Now().Sub(start), time.Minute)
+}
+
+// A destination that answers, and can take nothing for a day, is shown as what is waited for.
+func TestFlushWindowShowsWhatCouldNotBeTaken(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	w.one(3)
+	start := env.Now()
+	sent := 0
+	w.deliver = func(workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		sent++
+		out := workflows.DeliverBatchResult{HTTPStatus: 207, Attempts: 1}
+		if env.Now().Sub(start) < 24*time.Hour {
+			out.Remainder = &workflows.Batch{StageKey: "batch", IdempotencyKey: fmt.Sprintf("again-%d", sent), Events: 3, Bytes: 30}
+		}
+		return out, nil
+	}
+	w.register(env)
+	env.RegisterDelayedCallback(func() {
+		require.Contains(t, details(t, env), "**retrying**")
+		require.Regexp(t, `\*\*3 events could not be taken\*\*, by the destination's own account, 1\d\d times in a row at most\. .* next at \S+; the signal `+"`redrive`", details(t, env))
+	}, 12*time.Hour)
+	require.Equal(t, visibility.StatusDelivered, flushed(t, env).Status)
+	require.NotContains(t, details(t, env), "could not be taken")
+	require.InDelta(t, 24*12, sent, 20)
+}
+
+// It is parked like any other where that is wanted, and a redrive begins anew.
+func TestFlushWindowGivesUpWhatCannotBeTaken(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	w.one(3)
+	start, mended := env.Now(), false
+	sent := 0
+	w.deliver = func(workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		sent++
+		out := workflows.DeliverBatchResult{HTTPStatus: 207, Attempts: 1, GiveUpAfter: 2 * time.Hour}
+		if !mended {
+			out.Remainder = &workflows.Batch{StageKey: "batch", IdempotencyKey: fmt.Sprintf("again-%d", sent), Events: 3, Bytes: 30}
+		}
+		return out, nil
+	}
+	w.register(env)
+	env.RegisterDelayedCallback(func() {
+		require.Regexp(t, `3 events of batch 1 of 1, since \S+: DestinationUnavailable: the destination could not take 3 events, 3\d times in a row: HTTP status 207`, details(t, env))
+		require.NotContains(t, details(t, env), "could not be taken")
+		mended = true
+		env.SignalWorkflow(workflows.SignalRedrive, nil)
+	}, 3*time.Hour)
+	require.Equal(t, visibility.StatusDelivered, flushed(t, env).Status)
+	require.Less(t, env.Now().Sub(start), 3*time.Hour+time.Minute)
+}
+
 // TestFlushWindowDeliversEachEventOnce: whatever the destination answers, whenever runs of
 // the workflow end and operators decide, each event is accepted once or was discarded.
 func TestFlushWindowDeliversEachEventOnce(t *testing.T) {

@@ -64,6 +64,7 @@ type flush struct {
 
 	queue     []BatchPart  // what is to be delivered next, from the front
 	active    int          // parts that are being delivered
+	resting   []BatchPart  // those of them that wait until they may be sent
 	left      []int        // by the number of the batch: parts that are not done
 	finished  []int        // numbers of the batches that were accepted or discarded
 	divided   []int        // numbers of the batches that were divided
@@ -210,6 +211,9 @@ func (f *flush) status() string {
 	case len(f.parked) > 0:
 		return visibility.StatusParked
 	case f.stage.trouble != nil, f.tokens.trouble != nil, f.refused != nil, f.delivery.trouble != nil:
+		return visibility.StatusRetrying
+	}
+	if _, rounds, _ := f.untaken(); rounds > quickTries {
 		return visibility.StatusRetrying
 	}
 	return f.phase

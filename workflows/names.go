@@ -71,4 +71,6 @@ const (
 	ErrorStageUnavailable = "StageUnavailable"
 	// ErrorStageObject: a staged object is missing or damaged.
 	ErrorStageObject = "StageObject"
+	// ErrorPanic: the code of an activity is wrong.
+	ErrorPanic = "Panic"
 )

@@ -225,7 +225,7 @@ func (e *exchange) judge() Answer {
 	if a.Verdict == Unavailable {
 		a.RetryAfter = retryAfter(e.response.Header.Get("Retry-After"), e.client.options.Now())
 	}
-	a.Reason = advice(a, e.response.Header, e.client.url)
+	a.Reason = advice(a, e.response.Header, e.client.url, e.quotes)
 	a.Excerpt = e.excerpt(text)
 	return a
 }
@@ -262,7 +262,7 @@ func (e *exchange) judgeItems(a Answer) Answer {
 		a.Excerpt = e.excerpt(text)
 		return a
 	}
-	a.judgeFailed(failed, e.request.Events)
+	a.judgeFailed(failed)
 	if a.Verdict == Accepted {
 		return a
 	}

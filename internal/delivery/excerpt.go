@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"mime"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/log-event-pipeline/logpipe/internal/framing"
@@ -54,15 +55,47 @@ func (e *exchange) excerpt(answer []byte) string {
 			answer = bytes.ReplaceAll(answer, []byte(text), []byte(omitted))
 		}
 	}
-	sent, err := framing.Decode(e.request.ContentEncoding, e.request.Body)
+	f, err := e.filter()
 	if err != nil {
 		return "" // nothing is known of what was sent
+	}
+	return f.apply(answer)
+}
+
+// filter knows what was sent.
+func (e *exchange) filter() (filter, error) {
+	sent, err := framing.Decode(e.request.ContentEncoding, e.request.Body)
+	if err != nil {
+		return filter{}, err
 	}
 	f := filter{sent: []string{plain(sent)}}
 	for _, secret := range e.secrets {
 		f.sent = append(f.sent, plain([]byte(secret.Reveal())))
 	}
-	return f.apply(answer)
+	return f, nil
+}
+
+// shortestPart is the length of the shortest part of a host's name that could tell anything
+// of what was sent.
+const shortestPart = 4
+
+// quotes tells whether the name of a host could have been made from what was sent. What the
+// destination's own host has in it, and usual words, say nothing.
+func (e *exchange) quotes(host string) bool {
+	f, err := e.filter()
+	if err != nil {
+		return true
+	}
+	own := strings.Fields(plain([]byte(e.client.url.Host)))
+	for part := range strings.FieldsSeq(plain([]byte(host))) {
+		if len(part) < shortestPart || slices.Contains(own, part) || vocabulary()[part] {
+			continue
+		}
+		if len(part) > longestWord || f.wasSent(part) {
+			return true
+		}
+	}
+	return false
 }
 
 // filter takes words out of an answer. What was sent is in its plain form.

@@ -52,8 +52,9 @@ func TestFailedItems(t *testing.T) {
 		"listed twice": {status: 200, items: byDefault, answer: `{"result":{"failed":[{"index":1,"status":500},{"index":1,"status":400}]}}`,
 			want: partly, failed: []failed{{Index: 1, Status: 400}}},
 		"none could be taken": {status: 207, items: byDefault, answer: `{"result":{"failed":[{"index":0,"status":500},{"index":1,"status":429},{"index":2,"status":503}]}}`,
-			want: delivery.Unavailable, says: "it could take none of the 3 events now"},
-		"each was refused": {status: 200, items: byDefault, answer: `{"result":{"failed":[{"index":0,"status":400},1,2]}}`, want: refused, says: "the first with status 400"},
+			want: partly, failed: []failed{{Index: 0, Status: 500, Retry: true}, {Index: 1, Status: 429, Retry: true}, {Index: 2, Status: 503, Retry: true}}},
+		"each was refused": {status: 200, items: byDefault, answer: `{"result":{"failed":[{"index":0,"status":400},1,2]}}`,
+			want: partly, failed: []failed{{Index: 0, Status: 400}, {Index: 1}, {Index: 2}}},
 		"not in the batch": {status: 200, items: byDefault, answer: `{"result":{"failed":[3]}}`, want: refused, says: "not in the batch"},
 		"below zero":       {status: 200, items: byDefault, answer: `{"result":{"failed":[-1]}}`, want: refused, says: "not in the batch"},
 		"a half":           {status: 200, items: byDefault, answer: `{"result":{"failed":[1.5]}}`, want: refused, says: "no list of indices"},
@@ -73,7 +74,7 @@ func TestFailedItems(t *testing.T) {
 			require.Equal(t, c.status, a.Status)
 			require.Equal(t, c.failed, a.Failed)
 			require.Contains(t, a.Reason, c.says)
-			if c.want == partly || c.want == delivery.Unavailable {
+			if c.want == partly {
 				require.Equal(t, 7*time.Second, a.RetryAfter)
 			}
 		})

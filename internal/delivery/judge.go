@@ -20,7 +20,7 @@ type Verdict int
 const (
 	// Accepted: the destination has the batch.
 	Accepted Verdict = iota
-	// PartlyAccepted: it has the batch but for some events.
+	// PartlyAccepted: it has the batch but for some events, which can be all of them.
 	PartlyAccepted
 	// Unavailable: try the same request again later.
 	Unavailable
@@ -86,13 +86,14 @@ func tokenCaused(h http.Header, answer []byte) bool {
 	return err == nil && challengedToken.MatchString("error="+string(code))
 }
 
-// advice is the Reason of an answer.
-func advice(a Answer, h http.Header, to *url.URL) string {
+// advice is the Reason of an answer. quotes tells of the name of a host whether it could
+// have been made from what was sent.
+func advice(a Answer, h http.Header, to *url.URL, quotes func(host string) bool) string {
 	switch status := a.Status; {
 	case status == http.StatusSwitchingProtocols:
 		return "it speaks another protocol: check destination_url"
 	case status >= 300 && status < 400:
-		return redirection(h.Get("Location"), to)
+		return redirection(h.Get("Location"), to, quotes)
 	case a.Verdict == TokenRefused:
 		return ""
 	case status == http.StatusForbidden:
@@ -110,12 +111,13 @@ func advice(a Answer, h http.Header, to *url.URL) string {
 // hostName is what may be shown of where a redirect goes to.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?$`)
 
-// redirection names the host only: the rest of a Location can hold anything.
-func redirection(location string, from *url.URL) string {
+// redirection names the host only, and only one that is no quotation: the rest of a Location
+// can hold anything.
+func redirection(location string, from *url.URL, quotes func(host string) bool) string {
 	const advice = ", and redirects are not followed: set destination_url to where the API is"
 	to, err := from.Parse(location)
 	switch {
-	case location == "" || err != nil || !hostName.MatchString(to.Host):
+	case location == "" || err != nil || !hostName.MatchString(to.Host), quotes(to.Host):
 		return "it redirects, but not to a host that could be named" + advice
 	case strings.EqualFold(to.Host, from.Host) && to.Scheme == from.Scheme:
 		return fmt.Sprintf("it redirects to another path of the same host, %s%s", to.Host, advice)

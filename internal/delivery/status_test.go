@@ -204,8 +204,13 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	host := strings.TrimPrefix(elsewhere, "http://")
 	for location, says := range map[string]string{
 		elsewhere: "redirects to http://" + host,
-		elsewhere + "/" + tokenCanary + "?key=" + headerCanary: "redirects to http://" + host,
-		"http://" + tokenCanary + "@" + host + "/":             "redirects to http://" + host,
+		elsewhere + "/" + tokenCanary + "?key=" + headerCanary:           "redirects to http://" + host,
+		"http://" + tokenCanary + "@" + host + "/":                       "redirects to http://" + host,
+		"https://" + tokenCanary + ".example.com/":                       "not to a host that could be named",
+		"https://x-" + strings.ToUpper(headerCanary) + ".example.com:1/": "not to a host that could be named",
+		"https://wanders.example.com/":                                   "not to a host that could be named",
+		"https://" + fmt.Sprintf("%x", tokenCanary) + ".example.com/":    "not to a host that could be named",
+		"https://api-2.eu-central-1.example.com/":                        "redirects to https://api-2.eu-central-1.example.com",
 		"//" + host:                     "redirects to http://" + host,
 		"/other/" + tokenCanary:         "another path of the same host",
 		"https://b.example.com/x":       "redirects to https://b.example.com",
