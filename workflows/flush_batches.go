@@ -84,6 +84,9 @@ func (f *flush) interrupted() bool { return f.unfinished || f.failed }
 // deliver sends all batches, some at a time, and returns when each is accepted or
 // discarded, or left for the next run.
 func (f *flush) deliver(ctx workflow.Context) error {
+	if err := f.deliverTogether(ctx); err != nil {
+		return err
+	}
 	var failures []error
 	group := workflow.NewWaitGroup(ctx)
 	for range max(1, f.formatted.Concurrency) {
@@ -138,8 +141,8 @@ func (f *flush) deliverPart(ctx workflow.Context, part BatchPart) error {
 	if err := f.rest(ctx, part.NotBefore.Sub(workflow.Now(ctx)), "as long as the destination asked for"); err != nil {
 		return f.leave(part, err)
 	}
-	var refused int64 // version of the token that was refused
-	refusals := 0     // in a row
+	refused := f.lastRefused // version of the token that was refused
+	refusals := 0            // in a row
 	for {
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 			f.unfinished = true
@@ -151,10 +154,8 @@ func (f *flush) deliverPart(ctx workflow.Context, part BatchPart) error {
 			return f.settle(ctx, part, out)
 		case errors.Is(err, errInterrupted):
 			return f.leave(part, err)
-		case failure == ErrorBatchTooLarge && part.Batch.Events > 1:
-			return f.divide(ctx, part)
 		case failure != ErrorTokenRefused:
-			return f.park(ctx, part, err)
+			return f.refuse(ctx, part, err)
 		}
 		refused = refusal.TokenVersion
 		if refusal.HTTPStatus != 0 {
@@ -168,6 +169,14 @@ func (f *flush) deliverPart(ctx workflow.Context, part BatchPart) error {
 			return f.leave(part, err)
 		}
 	}
+}
+
+// refuse takes a part that the destination does not take as it is.
+func (f *flush) refuse(ctx workflow.Context, part BatchPart, failure error) error {
+	if kindOf(failure) == ErrorBatchTooLarge && part.Batch.Events > 1 {
+		return f.divide(ctx, part)
+	}
+	return f.park(ctx, part, failure)
 }
 
 // noteRefused shows that tokens are refused one after the other, by the part for which

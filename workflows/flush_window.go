@@ -56,6 +56,8 @@ type flush struct {
 	// replace it, so that the others find the new one.
 	token     TokenVersion
 	tokenLock workflow.Mutex
+	// lastRefused is the version that was refused when the batches were sent together.
+	lastRefused int64
 
 	// What only time can mend. Tokens that are refused one after the other are known by
 	// what the destination answers, and each batch keeps its own pause.
@@ -149,11 +151,11 @@ func (f *flush) format(ctx workflow.Context) error {
 	f.result.Batches = len(f.formatted.Batches)
 	f.result.Quarantined = f.formatted.QuarantinedTotal
 	f.enqueue()
-	if f.ended() {
-		return nil
-	}
+	// The list of windows tells so when a batch goes on by itself: an update of it for each
+	// window would cost as much as an activity.
 	f.phase = visibility.StatusDelivering
-	return f.show(ctx)
+	f.describe(ctx)
+	return nil
 }
 
 // parkWindow waits for the operator's decision about a window that cannot be formatted,

@@ -41,6 +41,14 @@ const (
 	// it is made by another worker. An attempt tells every few seconds that it is under way.
 	DeliverBatchHeartbeat = 15 * time.Second
 
+	// DeliverBatchesTimeout bounds one attempt to deliver several batches: the time in which
+	// new ones are begun, and that of the last one.
+	DeliverBatchesTimeout = DeliverBatchesTime + DeliverBatchTimeout + 10*time.Second
+
+	// DeliverBatchesTime is for how long several batches are delivered together. An API that
+	// is slow is better told of for each batch.
+	DeliverBatchesTime = 30 * time.Second
+
 	// pollMargin is added to a lease and the age of a window, which the end of a lease
 	// may wait for: a pause at the ceiling, and opening the last window.
 	pollMargin = 10 * time.Minute
@@ -106,6 +114,20 @@ func watchClientSecretOptions(ctx workflow.Context, pipeline string, atMost time
 			InitialInterval: watchInterval, BackoffCoefficient: 1, MaximumInterval: watchInterval,
 		},
 		Summary: "is the client secret another one?",
+	})
+}
+
+// deliverBatchesOptions: it is tried again only where a worker is gone. What it does not get
+// done each batch goes on with by itself.
+func deliverBatchesOptions(ctx workflow.Context, pipeline, summary string) workflow.Context {
+	policy := retryWithin(longestQuickRetry)
+	policy.MaximumAttempts = 2
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           window.DeliveryQueue(pipeline),
+		StartToCloseTimeout: DeliverBatchesTimeout,
+		HeartbeatTimeout:    DeliverBatchHeartbeat,
+		RetryPolicy:         policy,
+		Summary:             summary,
 	})
 }
 
