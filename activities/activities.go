@@ -64,6 +64,11 @@ type Clear struct {
 	Stage StageListing
 }
 
+// Discard is KeepDiscarded and what it needs.
+type Discard struct {
+	Stage Stage
+}
+
 // Worker is all that a worker process runs.
 type Worker struct {
 	Format  *Format
@@ -71,6 +76,7 @@ type Worker struct {
 	Deliver *Deliver
 	Split   *Split
 	Clear   *Clear
+	Discard *Discard
 	Readers *Readers
 	Sweep   *Sweep
 }
@@ -83,6 +89,7 @@ func (w *Worker) Register(r worker.ActivityRegistry) {
 	register(r, workflows.AcquireTokenName, w.Tokens.AcquireToken)
 	register(r, workflows.SplitBatchName, w.Split.SplitBatch)
 	register(r, workflows.ClearStageName, w.Clear.ClearStage)
+	register(r, workflows.KeepDiscardedName, w.Discard.KeepDiscarded)
 	register(r, workflows.StartReadersName, w.Readers.StartReaders)
 	register(r, workflows.SweepStageName, w.Sweep.SweepStage)
 }

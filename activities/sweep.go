@@ -41,14 +41,17 @@ type Sweep struct {
 	// After is the age at which an object that no open window needs is deleted; 0
 	// deletes nothing.
 	After time.Duration
-	Now   func() time.Time
+	// KeepDiscarded is for how long all that belongs to a window is kept after an operator
+	// has given it up; 0 is for ever.
+	KeepDiscarded time.Duration
+	Now           func() time.Time
 }
 
 const (
 	// sweepChunk is how many objects are judged before any of them is deleted.
 	sweepChunk = 200
-	// keptRemembered bounds the windows that are remembered as open, so that their raw
-	// object costs no question after their batches have.
+	// keptRemembered bounds the windows that are remembered as open or discarded, so that
+	// their raw object costs no question after their batches have.
 	keptRemembered = 10_000
 	// foreignLogged bounds the keys of foreign objects in the log of one sweep.
 	foreignLogged = 10
@@ -60,10 +63,10 @@ type sweepProgress struct {
 	Found workflows.SweepStageResult `json:"found"`
 }
 
-// SweepStage deletes what crashes have left in the stage, and what discarded windows
-// have: raw windows and batches of a certain age that no open workflow refers to. Of a
-// pipeline whose StreamReader Temporal does not know it deletes nothing: then the
-// database is lost, and what is staged is all that is left.
+// SweepStage deletes what crashes have left in the stage: raw windows and batches of a
+// certain age that no open workflow refers to. What belongs to a discarded window stays
+// for longer. Of a pipeline whose StreamReader Temporal does not know it deletes nothing:
+// then the database is lost, and what is staged is all that is left.
 func (s *Sweep) SweepStage(ctx context.Context, in workflows.SweepStageInput) (workflows.SweepStageResult, error) {
 	if s.After == 0 {
 		return workflows.SweepStageResult{}, nil
@@ -76,28 +79,40 @@ func (s *Sweep) SweepStage(ctx context.Context, in workflows.SweepStageInput) (w
 		activity.GetLogger(ctx).Warn("the stage is not swept: Temporal does not know the pipeline's StreamReader", "pipeline", in.Pipeline)
 		return workflows.SweepStageResult{}, nil
 	}
-	w := &sweeping{Sweep: s, pipeline: in.Pipeline, reader: reader, before: s.Now().Add(-s.After), kept: map[owner]bool{}}
+	now := s.Now()
+	w := &sweeping{
+		Sweep: s, pipeline: in.Pipeline, reader: reader, now: now, asOf: in.AsOf, before: now.Add(-s.After),
+		kept: map[owner]verdict{}, noted: map[string]bool{},
+	}
 	if activity.HasHeartbeatDetails(ctx) {
 		if err := activity.GetHeartbeatDetails(ctx, &w.progress); err != nil {
 			w.progress = sweepProgress{} // from the beginning: what was deleted is not there any more
 		}
 	}
-	// In the order of the keys, so that one key tells how far a sweep has come.
-	for _, kind := range []struct {
-		prefix string
-		parse  func(pipeline, key string) (owner, error)
-	}{
-		{window.BatchPrefix(in.Pipeline), ownedBy(window.ParseBatchKey)},
-		{window.RawPrefix(in.Pipeline), ownedBy(window.ParseRawKey)},
-		{window.RetryPrefix(in.Pipeline), ownedByRetry},
-	} {
-		if err := w.sweep(ctx, kind.prefix, kind.parse); err != nil {
-			return w.progress.Found, err
-		}
+	if err := w.all(ctx); err != nil {
+		return w.progress.Found, err
 	}
 	found := w.progress.Found
-	activity.GetLogger(ctx).Info("the stage is swept", "swept", found.Swept, "bytes", found.Bytes, "kept", found.Kept, "foreign", found.Foreign)
+	activity.GetLogger(ctx).Info("the stage is swept", "swept", found.Swept, "bytes", found.Bytes, "kept", found.Kept,
+		"discarded", found.Discarded, "foreign", found.Foreign)
 	return found, nil
+}
+
+// all sweeps in the order of the keys, so that one key tells how far it has come.
+func (w *sweeping) all(ctx context.Context) error {
+	if err := w.rememberNotes(ctx); err != nil {
+		return err
+	}
+	if err := w.sweep(ctx, window.BatchPrefix(w.pipeline), ownedBy(window.ParseBatchKey)); err != nil {
+		return err
+	}
+	if err := w.sweepNotes(ctx); err != nil {
+		return err
+	}
+	if err := w.sweep(ctx, window.RawPrefix(w.pipeline), ownedBy(window.ParseRawKey)); err != nil {
+		return err
+	}
+	return w.sweep(ctx, window.RetryPrefix(w.pipeline), ownedByRetry)
 }
 
 // describe returns what Temporal knows of a workflow, and nil where it knows none.
@@ -117,9 +132,13 @@ type sweeping struct {
 	*Sweep
 	pipeline string
 	reader   *workflowpb.WorkflowExecutionInfo
-	before   time.Time
-	progress sweepProgress
-	kept     map[owner]bool
+	// now is the time of this process, asOf that of Temporal, zero if it is not known.
+	now, asOf time.Time
+	before    time.Time
+	progress  sweepProgress
+	kept      map[owner]verdict
+	// noted are the prefixes of notes that are not old.
+	noted map[string]bool
 }
 
 // owner is the workflow that an object was staged for.
@@ -127,19 +146,31 @@ type owner struct {
 	workflowID string
 	// last is the end of its window; empty for a retry, whose id tells the window.
 	last window.SequenceNumber
+	// notes is where it is noted that it was discarded.
+	notes string
 }
+
+// verdict is why an object is kept.
+type verdict int
+
+const (
+	unneeded  verdict = iota
+	open              // its workflow runs
+	discarded         // an operator has given it up not long ago
+)
 
 // ownedBy makes a parser of keys one of owners.
 func ownedBy(parse func(pipeline, key string) (window.Range, error)) func(pipeline, key string) (owner, error) {
 	return func(pipeline, key string) (owner, error) {
 		r, err := parse(pipeline, key)
-		return owner{window.FlushWindowID(pipeline, r.ShardID, r.First), r.Last}, err
+		return owner{window.FlushWindowID(pipeline, r.ShardID, r.First), r.Last, window.Discarded{Window: r}.NotesPrefix(pipeline)}, err
 	}
 }
 
 func ownedByRetry(pipeline, key string) (owner, error) {
 	r, err := window.ParseRetryBatchKey(pipeline, key)
-	return owner{workflowID: r.WorkflowID(pipeline)}, err
+	notes := window.Discarded{Window: r.Window, IsRetry: true, Group: r.Group}.NotesPrefix(pipeline)
+	return owner{workflowID: r.WorkflowID(pipeline), notes: notes}, err
 }
 
 // stagedObject is an object that is old enough.
@@ -179,13 +210,13 @@ func (w *sweeping) finish(ctx context.Context, chunk []stagedObject) error {
 	if len(chunk) == 0 {
 		return nil
 	}
-	needed := map[owner]bool{}
+	verdicts := map[owner]verdict{}
 	for _, object := range chunk {
-		if _, judged := needed[object.owner]; judged || object.foreign {
+		if _, judged := verdicts[object.owner]; judged || object.foreign {
 			continue
 		}
 		var err error
-		if needed[object.owner], err = w.needed(ctx, object.owner); err != nil {
+		if verdicts[object.owner], err = w.judge(ctx, object.owner); err != nil {
 			return err
 		}
 		activity.RecordHeartbeat(ctx, w.progress)
@@ -194,32 +225,72 @@ func (w *sweeping) finish(ctx context.Context, chunk []stagedObject) error {
 		return err
 	}
 	for _, object := range chunk {
-		switch found := &w.progress.Found; {
+		switch verdict := verdicts[object.owner]; {
 		case object.foreign:
-			if found.Foreign++; found.Foreign <= foreignLogged {
-				activity.GetLogger(ctx).Warn("an object in the stage is not the pipeline's and is left alone", "key", object.Key)
-			}
-		case needed[object.owner]:
-			found.Kept++
+			w.foreign(ctx, object.Key)
+		case verdict == open:
+			w.progress.Found.Kept++
+		case verdict == discarded:
+			w.progress.Found.Discarded++
 		default:
-			if err := w.Stage.Delete(ctx, object.Key); err != nil {
-				return newStageUnavailable(err)
+			if err := w.delete(ctx, object.Object); err != nil {
+				return err
 			}
-			found.Swept++
-			found.Bytes += object.Size
 		}
-		w.progress.Key = object.Key
-		activity.RecordHeartbeat(ctx, w.progress)
+		w.done(ctx, object.Key)
 	}
 	return nil
 }
 
-// needed reports whether the owner is open. An open window with another end means that
-// this cut was rejected.
-func (w *sweeping) needed(ctx context.Context, o owner) (bool, error) {
-	if w.kept[o] {
-		return true, nil
+func (w *sweeping) foreign(ctx context.Context, key string) {
+	if w.progress.Found.Foreign++; w.progress.Found.Foreign <= foreignLogged {
+		activity.GetLogger(ctx).Warn("an object in the stage is not the pipeline's and is left alone", "key", key)
 	}
+}
+
+func (w *sweeping) delete(ctx context.Context, object stage.Object) error {
+	if err := w.Stage.Delete(ctx, object.Key); err != nil {
+		return newStageUnavailable(err)
+	}
+	w.progress.Found.Swept++
+	w.progress.Found.Bytes += object.Size
+	return nil
+}
+
+// done tells Temporal that the object needs no second look.
+func (w *sweeping) done(ctx context.Context, key string) {
+	w.progress.Key = key
+	activity.RecordHeartbeat(ctx, w.progress)
+}
+
+// judge tells whether anybody needs what is staged for the owner.
+func (w *sweeping) judge(ctx context.Context, o owner) (verdict, error) {
+	if v, known := w.kept[o]; known {
+		return v, nil
+	}
+	if w.noted[o.notes] {
+		return discarded, nil
+	}
+	v := open
+	is, err := w.open(ctx, o)
+	if err == nil && !is {
+		// Asked in this order: a window writes its note before it ends, so the one that has
+		// ended as discarded has one. Notes that were looked for earlier prove nothing.
+		v = discarded
+		is, err = w.discarded(ctx, o)
+	}
+	if err != nil || !is {
+		return unneeded, err
+	}
+	if len(w.kept) < keptRemembered {
+		w.kept[o] = v
+	}
+	return v, nil
+}
+
+// open reports whether the owner is open. An open window with another end means that
+// this cut was rejected.
+func (w *sweeping) open(ctx context.Context, o owner) (bool, error) {
 	info, err := w.describe(ctx, o.workflowID)
 	if err != nil || info == nil || info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return false, err
@@ -229,11 +300,7 @@ func (w *sweeping) needed(ctx context.Context, o owner) (bool, error) {
 	if err := converter.GetDefaultDataConverter().FromPayload(payload, &last); err == nil && o.last != "" && last != o.last {
 		return false, nil
 	}
-	// One whose memo cannot be read may need it.
-	if len(w.kept) < keptRemembered {
-		w.kept[o] = true
-	}
-	return true, nil
+	return true, nil // one whose memo cannot be read may need it
 }
 
 // sameDatabase fails unless Temporal still knows the StreamReader that it knew at the

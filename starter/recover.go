@@ -33,7 +33,7 @@ var _ RecoveryStage = (*stage.Stage)(nil)
 // Recovery brings a pipeline back whose workflows Temporal has lost, by what is in the
 // stage: windows that were not delivered yet are started again, and reading goes on
 // where the markers or the last of these windows say. Nothing that was accepted is
-// lost. Records come twice where a window was delivered after its shard's last marker
+// lost. What an operator has discarded stays discarded. Records come twice where a window was delivered after its shard's last marker
 // and no later window is staged, and where a staged cut was not the accepted one.
 //
 // It can be interrupted at any point and run again: a window has the workflow id that
@@ -191,20 +191,21 @@ func (r *Recovery) advance(shard ShardRecovery, reached window.SequenceNumber) (
 	switch {
 	case shard.Marker != nil:
 		m = *shard.Marker
-	case len(shard.Windows) > 0:
+	case shard.staged():
 		// Where the chain began is forgotten. Nobody reads before its checkpoint.
 		m = marker.Marker{
 			Stream: r.Config.Stream, ShardID: shard.ShardID,
-			Start: marker.Start{Kind: string(workflows.StartAtSequenceNumber), SequenceNumber: shard.Windows[0].FirstSequenceNumber},
+			Start: marker.Start{Kind: string(workflows.StartAtSequenceNumber), SequenceNumber: shard.first.FirstSequenceNumber},
 		}
 	default:
 		return m, false
 	}
+	reached = further(reached, shard.furthest.LastSequenceNumber)
 	if reached.Compare(m.Checkpoint) > 0 && !shard.beforeChain() {
 		m.Checkpoint = reached
 		// Arrival times need not rise with sequence numbers, so the first one of the last
 		// window is the safe one of the two.
-		if first := shard.Windows[len(shard.Windows)-1].FirstArrival; first.After(m.CompleteUntil) {
+		if first := shard.furthest.FirstArrival; first.After(m.CompleteUntil) {
 			m.CompleteUntil = first
 		}
 	} else if m.Drained {

@@ -40,9 +40,18 @@ type ShardRecovery struct {
 	Covered int
 	// Overlapping counts windows that share records with the one before.
 	Overlapping int
+	// Discarded counts staged windows that an operator has given up. They are not started
+	// again, and neither is what lies wholly inside one, nor is it read again.
+	Discarded int
 	// Marker is nil where there is none.
 	Marker *marker.Marker
+
+	// first and furthest are the outermost of the staged windows, discarded ones included.
+	first, furthest workflows.FlushWindowInput
 }
+
+// staged reports whether the shard has staged windows.
+func (s ShardRecovery) staged() bool { return s.furthest.LastSequenceNumber != "" }
 
 // begun are the shards that were being read. Kinesis may have forgotten some of them
 // since, and their readers are to say so.
@@ -73,8 +82,8 @@ func (s ShardRecovery) Resume() window.SequenceNumber {
 	if s.Marker != nil {
 		resume = s.Marker.Checkpoint
 	}
-	if len(s.Windows) > 0 && !s.beforeChain() {
-		resume = further(resume, s.Windows[len(s.Windows)-1].LastSequenceNumber)
+	if s.staged() && !s.beforeChain() {
+		resume = further(resume, s.furthest.LastSequenceNumber)
 	}
 	return resume
 }
@@ -85,7 +94,7 @@ func (s ShardRecovery) beforeChain() bool {
 	if s.Marker == nil || s.Marker.Checkpoint != "" {
 		return false
 	}
-	last, start := s.Windows[len(s.Windows)-1], s.Marker.Start
+	last, start := s.furthest, s.Marker.Start
 	if start.SequenceNumber != "" {
 		return last.LastSequenceNumber.Compare(start.SequenceNumber) < 0
 	}
@@ -133,7 +142,11 @@ func (r *Recovery) Plan(ctx context.Context) (RecoveryPlan, error) {
 	if err != nil {
 		return RecoveryPlan{}, err
 	}
-	plan, windows, err := r.readWindows(ctx)
+	discarded, err := r.discarded(ctx)
+	if err != nil {
+		return RecoveryPlan{}, err
+	}
+	plan, windows, err := r.readWindows(ctx, discarded)
 	if err != nil {
 		return RecoveryPlan{}, err
 	}
@@ -143,7 +156,7 @@ func (r *Recovery) Plan(ctx context.Context) (RecoveryPlan, error) {
 		}
 	}
 	for shardID, staged := range windows {
-		s := arrange(staged)
+		s := arrange(staged, discarded)
 		s.ShardID = shardID
 		if m, ok := markers[shardID]; ok {
 			s.Marker = &m
@@ -189,25 +202,51 @@ func (r *Recovery) markers(ctx context.Context) (map[string]marker.Marker, error
 	return byShard, nil
 }
 
-// arrange puts the windows of a shard in order and leaves out those that lie wholly
-// inside another one. Of two cuts from the same record Temporal has accepted one,
-// and nobody remembers which: the longer one has all the records.
-func arrange(staged []workflows.FlushWindowInput) ShardRecovery {
+// discarded are the windows that an operator has given up and that the stage keeps.
+func (r *Recovery) discarded(ctx context.Context) (map[window.Range]bool, error) {
+	keys, err := r.Stage.Keys(ctx, window.DiscardedPrefix(r.Config.Pipeline))
+	if err != nil {
+		return nil, err
+	}
+	discarded := map[window.Range]bool{}
+	for _, key := range keys {
+		// Retries are not recovered, so their notes are of no interest.
+		if note, err := window.ParseNoteKey(r.Config.Pipeline, key); err == nil && !note.IsRetry {
+			discarded[note.Window] = true
+		}
+	}
+	return discarded, nil
+}
+
+// arrange puts the windows of a shard in order and leaves out those that were discarded,
+// and those that lie wholly inside another one. Of two cuts from the same record Temporal
+// has accepted one, and nobody remembers which: the longer one has all the records.
+func arrange(staged []workflows.FlushWindowInput, discarded map[window.Range]bool) ShardRecovery {
 	slices.SortFunc(staged, func(a, b workflows.FlushWindowInput) int {
 		return cmp.Or(a.FirstSequenceNumber.Compare(b.FirstSequenceNumber), b.LastSequenceNumber.Compare(a.LastSequenceNumber))
 	})
 	var s ShardRecovery
-	var reached window.SequenceNumber
 	for _, w := range staged {
-		switch {
-		case w.LastSequenceNumber.Compare(reached) <= 0:
+		reached := s.furthest.LastSequenceNumber
+		switch covered := w.LastSequenceNumber.Compare(reached) <= 0; {
+		case discarded[w.Range()]:
+			s.Discarded++
+			if covered {
+				continue
+			}
+		case covered:
 			s.Covered++
 			continue
-		case w.FirstSequenceNumber.Compare(reached) <= 0:
-			s.Overlapping++
+		default:
+			if w.FirstSequenceNumber.Compare(reached) <= 0 {
+				s.Overlapping++
+			}
+			s.Windows = append(s.Windows, w)
 		}
-		reached = w.LastSequenceNumber
-		s.Windows = append(s.Windows, w)
+		if !s.staged() {
+			s.first = w
+		}
+		s.furthest = w
 	}
 	return s
 }
@@ -223,8 +262,9 @@ const (
 )
 
 // readWindows reads all staged windows and returns the whole ones by shard id, and a
-// plan with the others.
-func (r *Recovery) readWindows(ctx context.Context) (RecoveryPlan, map[string][]workflows.FlushWindowInput, error) {
+// plan with the others. Of one that was discarded only its place matters, so it is
+// whole.
+func (r *Recovery) readWindows(ctx context.Context, discarded map[window.Range]bool) (RecoveryPlan, map[string][]workflows.FlushWindowInput, error) {
 	keys, err := r.Stage.Keys(ctx, window.RawPrefix(r.Config.Pipeline))
 	if err != nil {
 		return RecoveryPlan{}, nil, err
@@ -243,6 +283,10 @@ func (r *Recovery) readWindows(ctx context.Context) (RecoveryPlan, map[string][]
 		}
 		group.Go(func() error {
 			in, err := r.readWindow(ctx, key, named)
+			if errors.Is(err, window.ErrCorrupt) && discarded[named] {
+				err = nil
+				in = workflows.FlushWindowInput{ShardID: named.ShardID, FirstSequenceNumber: named.First, LastSequenceNumber: named.Last}
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			switch {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,8 +27,8 @@ import (
 // staged, cuts that were rejected, a marker somewhere behind, pollers that outlived the
 // database and have begun windows on the new one. Then it recovers, is interrupted at
 // any step, and recovers again while workers deliver. In the end, each record that
-// Temporal had accepted is delivered, in a window that runs and finds its records, or
-// still to be read.
+// Temporal had accepted is delivered, in a window that runs and finds its records,
+// discarded, or still to be read; and no window that was discarded is to be started.
 func TestRecoveryLosesNothing(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -54,6 +55,8 @@ type lostShard struct {
 	stage     *stage.Stage
 	records   []string
 	delivered map[string]bool // records
+	discarded map[string]bool // records
+	given     map[window.Range]bool
 }
 
 func newLostShard(t *rapid.T) *lostShard {
@@ -61,7 +64,7 @@ func newLostShard(t *rapid.T) *lostShard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &lostShard{server: newFakeTemporal(), stage: st, delivered: map[string]bool{}}
+	w := &lostShard{server: newFakeTemporal(), stage: st, delivered: map[string]bool{}, discarded: map[string]bool{}, given: map[window.Range]bool{}}
 	for n := 0; len(w.records) < 24; {
 		n += rapid.IntRange(1, 3).Draw(t, "gap between numbers")
 		w.records = append(w.records, strconv.Itoa(n))
@@ -74,10 +77,14 @@ func newLostShard(t *rapid.T) *lostShard {
 		if from == to {
 			break
 		}
-		if cut := w.records[from:to]; rapid.Bool().Draw(t, "delivered") {
+		switch cut := w.records[from:to]; rapid.SampledFrom([]string{"delivered", "open", "discarded"}).Draw(t, "window") {
+		case "delivered":
 			w.mark(cut)
-		} else {
+		case "open":
 			w.put(t, cut)
+		default:
+			w.put(t, cut)
+			w.discard(t, cut)
 		}
 		begins = append(begins, to)
 	}
@@ -119,6 +126,17 @@ func (w *lostShard) mark(delivered []string) {
 	}
 }
 
+func (w *lostShard) discard(t *rapid.T, cut []string) {
+	r := window.Range{ShardID: shard, First: window.SequenceNumber(cut[0]), Last: window.SequenceNumber(cut[len(cut)-1])}
+	if err := w.stage.Put(context.Background(), window.Discarded{Window: r, At: recoveredAt}.NoteKey("p"), nil); err != nil {
+		t.Fatal(err)
+	}
+	w.given[r] = true
+	for _, sequence := range cut {
+		w.discarded[sequence] = true
+	}
+}
+
 func (w *lostShard) put(t *rapid.T, cut []string) {
 	r := window.Range{ShardID: shard, First: window.SequenceNumber(cut[0]), Last: window.SequenceNumber(cut[len(cut)-1])}
 	if err := w.stage.Put(context.Background(), r.RawKey("p"), window.Append(nil, someRecords(cut...))); err != nil {
@@ -136,13 +154,20 @@ func (w *lostShard) attempt(t *rapid.T, effects int) error {
 	}
 	r.Config.StartPosition = config.Latest()
 	plan, err := r.Plan(context.Background())
+	for _, s := range plan.Shards {
+		for _, in := range s.Windows {
+			if w.given[in.Range()] {
+				t.Fatalf("window %s was discarded and is to be started again", in.Range())
+			}
+		}
+	}
 	if err == nil {
 		_, err = r.Run(context.Background(), plan)
 	}
 	if w.server.reader == nil && err != nil && f.left > 0 {
-		// Nothing in the stage: nothing to recover, and all is read from the start.
+		// Nothing in the stage, or notes only: nothing to recover, and all is read from the start.
 		keys, _ := w.stage.Keys(context.Background(), "p/")
-		if len(keys) > 0 {
+		if slices.ContainsFunc(keys, func(key string) bool { return !strings.HasPrefix(key, window.DiscardedPrefix("p")) }) {
 			t.Fatal(err)
 		}
 		return nil
@@ -194,7 +219,7 @@ func (w *lostShard) check(t *rapid.T) {
 	}
 	for _, sequence := range w.records {
 		read := window.SequenceNumber(sequence).Compare(m.Checkpoint) > 0
-		if !read && !w.delivered[sequence] && !held[sequence] {
+		if !read && !w.delivered[sequence] && !held[sequence] && !w.discarded[sequence] {
 			t.Fatalf("record %s is lost: reading resumes after %s", sequence, m.Checkpoint)
 		}
 	}

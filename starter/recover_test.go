@@ -171,6 +171,80 @@ func TestRecoverChoosesAmongCuts(t *testing.T) {
 	}
 }
 
+// TestRecoverLeavesDiscardedWindowsAlone: they are neither started nor read again, and
+// nothing else is given up with them.
+func TestRecoverLeavesDiscardedWindowsAlone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		staged, discarded [][]string
+		want              []string
+		covered, overlaps int
+		noted             int
+		resume            window.SequenceNumber
+	}{
+		"one of several":      {[][]string{{"1", "2"}, {"3", "4"}, {"5", "6"}}, [][]string{{"3", "4"}}, []string{"1-2", "5-6"}, 0, 0, 1, "6"},
+		"the last":            {[][]string{{"1", "2"}, {"3", "4"}}, [][]string{{"3", "4"}}, []string{"1-2"}, 0, 0, 1, "4"},
+		"all":                 {[][]string{{"1", "2"}, {"3", "4"}}, [][]string{{"1", "2"}, {"3", "4"}}, nil, 0, 0, 2, "4"},
+		"a cut inside it":     {[][]string{{"1", "2", "3"}, {"1", "2"}, {"2", "3"}}, [][]string{{"1", "2", "3"}}, nil, 2, 0, 1, "3"},
+		"a cut across":        {[][]string{{"1", "2", "3"}, {"3", "4"}}, [][]string{{"1", "2", "3"}}, []string{"3-4"}, 0, 1, 1, "4"},
+		"inside a cut":        {[][]string{{"1", "2"}, {"1", "2", "3", "4"}}, [][]string{{"1", "2"}}, []string{"1-4"}, 0, 0, 1, "4"},
+		"not staged any more": {[][]string{{"1", "2"}}, [][]string{{"3", "4"}}, []string{"1-2"}, 0, 0, 0, "2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLost(t)
+			for _, sequence := range c.staged {
+				l.put(t, shard, sequence...)
+			}
+			for _, sequence := range c.discarded {
+				l.discard(t, sequence[0], sequence[len(sequence)-1])
+			}
+			plan, done := l.recover(t)
+			require.Equal(t, len(c.want), done.Started)
+			var ranges []string
+			for _, w := range plan.Shards[0].Windows {
+				ranges = append(ranges, fmt.Sprintf("%s-%s", w.FirstSequenceNumber, w.LastSequenceNumber))
+			}
+			require.Equal(t, c.want, ranges)
+			require.Equal(t, c.covered, plan.Shards[0].Covered)
+			require.Equal(t, c.overlaps, plan.Shards[0].Overlapping)
+			require.Equal(t, c.noted, plan.Shards[0].Discarded)
+			m, _, err := l.markers().Get(t.Context(), shard)
+			require.NoError(t, err)
+			require.Equal(t, c.resume, m.Checkpoint, "what was discarded is not read again")
+			require.Equal(t, c.resume, plan.Shards[0].Resume())
+			require.NotEmpty(t, m.Start.SequenceNumber)
+		})
+	}
+}
+
+// discard leaves the note that the window was discarded, and that a retry of it was.
+func (l *lost) discard(t *testing.T, first, last string) {
+	t.Helper()
+	of := window.Discarded{Window: window.Range{ShardID: shard, First: window.SequenceNumber(first), Last: window.SequenceNumber(last)}, At: recoveredAt}
+	require.NoError(t, l.stage.Put(t.Context(), of.NoteKey("p"), []byte("nobody reads it")))
+}
+
+// A retry that was discarded says nothing of its window, and damage to what was discarded
+// is nobody's business.
+func TestRecoverTellsNotesApart(t *testing.T) {
+	t.Parallel()
+	l := newLost(t)
+	l.put(t, shard, "1", "2")
+	retry := window.Discarded{Window: window.Range{ShardID: shard, First: "1", Last: "2"}, IsRetry: true, At: recoveredAt}
+	require.NoError(t, l.stage.Put(t.Context(), retry.NoteKey("p"), nil))
+	require.NoError(t, l.stage.Put(t.Context(), "p/discarded/7/readme", nil))
+	damaged := l.put(t, shard, "3", "4")
+	require.NoError(t, l.stage.Put(t.Context(), damaged, []byte("damaged")))
+	l.discard(t, "3", "4")
+	plan, done := l.recover(t)
+	require.Equal(t, 1, done.Started)
+	require.Equal(t, []string{shard + "[1..2]"}, l.windows())
+	require.Empty(t, plan.Damaged)
+	require.Equal(t, 1, plan.Shards[0].Discarded)
+	require.Equal(t, window.SequenceNumber("4"), plan.Shards[0].Resume())
+}
+
 // TestRecoverLeavesDamageAlone: what is wrong with one object is said, and the others
 // are recovered.
 func TestRecoverLeavesDamageAlone(t *testing.T) {

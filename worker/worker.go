@@ -131,8 +131,12 @@ func New(d Dependencies) (*Worker, error) {
 		},
 		Split:   &activities.Split{Stage: d.Stage},
 		Clear:   &activities.Clear{Stage: d.Stage},
+		Discard: &activities.Discard{Stage: d.Stage},
 		Readers: &activities.Readers{Temporal: d.Temporal},
-		Sweep:   &activities.Sweep{Stage: d.Stage, Temporal: d.Temporal, After: cfg.StageSweepAfter, Now: time.Now},
+		Sweep: &activities.Sweep{
+			Stage: d.Stage, Temporal: d.Temporal,
+			After: cfg.StageSweepAfter, KeepDiscarded: cfg.StageKeepDiscarded, Now: time.Now,
+		},
 	}
 	all.Register(general)
 	all.RegisterRefresh(refresher)

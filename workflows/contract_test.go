@@ -52,6 +52,7 @@ var contract = []any{
 	workflows.FormatLogsInput{},
 	workflows.FormatLogsResult{},
 	workflows.Gap{},
+	workflows.KeepDiscardedInput{},
 	workflows.KnownShard{},
 	workflows.ListShardsInput{},
 	workflows.ListShardsResult{},
@@ -277,6 +278,7 @@ func TestNamesAreInHistories(t *testing.T) {
 		"DeliverBatch":      workflows.DeliverBatchName,
 		"SplitBatch":        workflows.SplitBatchName,
 		"ClearStage":        workflows.ClearStageName,
+		"KeepDiscarded":     workflows.KeepDiscardedName,
 		"StartReaders":      workflows.StartReadersName,
 		"SweepStage":        workflows.SweepStageName,
 

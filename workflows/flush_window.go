@@ -178,11 +178,14 @@ func (f *flush) parkWindow(ctx workflow.Context, failure error) (redrive bool, e
 }
 
 // clear deletes what a delivered window no longer needs. Quarantined pieces stay, but
-// for those that were formatted again and are delivered now. What was discarded stays, too:
-// giving up is not deleting.
+// for those that were formatted again and are delivered now. What was discarded stays, too,
+// for some time.
 func (f *flush) clear(ctx workflow.Context) error {
-	if f.unfinished || f.discarded > 0 {
+	if f.unfinished {
 		return nil
+	}
+	if f.discarded > 0 {
+		return f.keepDiscarded(ctx)
 	}
 	in := ClearStageInput{StageKeys: []string{f.in.StageKey}}
 	if f.in.IsRetry() {

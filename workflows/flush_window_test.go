@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/log-event-pipeline/logpipe/internal/visibility"
@@ -37,6 +38,8 @@ type worker struct {
 	cleared   []string // stage keys
 	divided   []string // stage keys of batches whose parts were cleared
 	acquired  []int64  // refused versions that a token was asked for
+	kept      []workflows.KeepDiscardedInput
+	keep      func(workflows.KeepDiscardedInput) error // nil succeeds
 }
 
 // newWorker formats every window into two batches and delivers them at once.
@@ -107,6 +110,15 @@ func (w *worker) register(env *testsuite.TestWorkflowEnvironment) {
 		w.divided = append(w.divided, in.Divided...)
 		return nil
 	}, activity.RegisterOptions{Name: workflows.ClearStageName})
+	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.KeepDiscardedInput) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.kept = append(w.kept, in)
+		if w.keep != nil {
+			return w.keep(in)
+		}
+		return nil
+	}, activity.RegisterOptions{Name: workflows.KeepDiscardedName})
 }
 
 func aWindow() workflows.FlushWindowInput {
@@ -123,7 +135,9 @@ func environment(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetTestTimeout(30 * time.Second)
+	// Both are of the wall clock, and a busy machine takes its time.
+	env.SetTestTimeout(2 * time.Minute)
+	env.SetWorkerOptions(sdkworker.Options{DeadlockDetectionTimeout: time.Minute})
 	return env
 }
 
@@ -282,6 +296,7 @@ func TestFlushWindowParksWhatIsRefused(t *testing.T) {
 			require.Equal(t, c.status, out.Status)
 			require.Len(t, w.delivered, c.delivered)
 			require.Equal(t, c.cleared, len(w.cleared) > 0)
+			require.Equal(t, !c.cleared, len(w.kept) > 0)
 		})
 	}
 }

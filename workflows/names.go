@@ -22,6 +22,7 @@ const (
 	DeliverBatchName      = "DeliverBatch"
 	SplitBatchName        = "SplitBatch"
 	ClearStageName        = "ClearStage"
+	KeepDiscardedName     = "KeepDiscarded"
 	StartReadersName      = "StartReaders"
 	SweepStageName        = "SweepStage"
 )

@@ -159,6 +159,13 @@ func clearStageOptions(ctx workflow.Context, tries int32) workflow.Context {
 	})
 }
 
+func keepDiscardedOptions(ctx workflow.Context, tries int32) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute,
+		RetryPolicy:         retryQuickly(tries),
+	})
+}
+
 func startReadersOptions(ctx workflow.Context, readers int) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 5 * time.Minute,

@@ -20,16 +20,17 @@ func TestActivitiesAreRetriedForEver(t *testing.T) {
 	env := suite.NewTestWorkflowEnvironment()
 	env.ExecuteWorkflow(func(ctx workflow.Context) error {
 		for name, options := range map[string]workflow.Context{
-			FormatLogsName:   formatLogsOptions(ctx, FlushWindowInput{}, 0),
-			AcquireTokenName: acquireTokenOptions(ctx, 0),
-			DeliverBatchName: deliverBatchOptions(ctx, "p", "", 0),
-			SplitBatchName:   splitBatchOptions(ctx, "", 0),
-			ClearStageName:   clearStageOptions(ctx, 0),
-			StartReadersName: startReadersOptions(ctx, 1),
-			SweepStageName:   sweepStageOptions(ctx),
-			ListShardsName:   listShardsOptions(ctx, "p"),
-			ResolveStartName: resolveStartOptions(ctx, "p"),
-			PollShardName:    pollShardOptions(ctx, "p", "", PollOptions{}),
+			FormatLogsName:    formatLogsOptions(ctx, FlushWindowInput{}, 0),
+			AcquireTokenName:  acquireTokenOptions(ctx, 0),
+			DeliverBatchName:  deliverBatchOptions(ctx, "p", "", 0),
+			SplitBatchName:    splitBatchOptions(ctx, "", 0),
+			ClearStageName:    clearStageOptions(ctx, 0),
+			KeepDiscardedName: keepDiscardedOptions(ctx, 0),
+			StartReadersName:  startReadersOptions(ctx, 1),
+			SweepStageName:    sweepStageOptions(ctx),
+			ListShardsName:    listShardsOptions(ctx, "p"),
+			ResolveStartName:  resolveStartOptions(ctx, "p"),
+			PollShardName:     pollShardOptions(ctx, "p", "", PollOptions{}),
 		} {
 			o := workflow.GetActivityOptions(options)
 			require.Zero(t, o.ScheduleToCloseTimeout, name)

@@ -40,6 +40,7 @@ type kinesis struct {
 	running map[string]bool
 	calls   int // of StartReaders
 	sweeps  int
+	asOf    time.Time // of the last sweep
 	// endless sweeps never end, as where the stage fails them again and again.
 	endless bool
 }
@@ -81,8 +82,9 @@ func (k *kinesis) register(env *testsuite.TestWorkflowEnvironment) {
 		}
 		return out, nil
 	})
-	register(workflows.SweepStageName, func(context.Context, workflows.SweepStageInput) (workflows.SweepStageResult, error) {
+	register(workflows.SweepStageName, func(_ context.Context, in workflows.SweepStageInput) (workflows.SweepStageResult, error) {
 		k.sweeps++
+		k.asOf = in.AsOf
 		if k.endless {
 			return workflows.SweepStageResult{}, activity.ErrResultPending
 		}
@@ -501,6 +503,7 @@ func TestStreamReaderContinuesAsNewWithItsShards(t *testing.T) {
 	require.Equal(t, "2026-01-02T03:04:05Z", in.Position, "LATEST is not resolved again")
 	require.Equal(t, 1, in.Drained)
 	require.Equal(t, 8, k.sweeps, "one an hour, in the 500 minutes of a run")
+	require.WithinRange(t, k.asOf, env.Now().Add(-time.Hour), env.Now(), "Temporal's clock tells what is old")
 	require.False(t, in.SweepAt.IsZero())
 	require.Equal(t, []workflows.KnownShard{
 		{Shard: workflows.Shard{ID: "a", Closed: true}, State: workflows.ShardReading},

@@ -255,7 +255,7 @@ func (r *streamReader) sweep(ctx workflow.Context) {
 	if r.swept != nil || !due {
 		return
 	}
-	r.swept = workflow.ExecuteActivity(sweepStageOptions(ctx), SweepStageName, SweepStageInput{Pipeline: r.in.Pipeline})
+	r.swept = workflow.ExecuteActivity(sweepStageOptions(ctx), SweepStageName, SweepStageInput{Pipeline: r.in.Pipeline, AsOf: now})
 }
 
 // forget leaves out the drained shards. All their children are known by now, and a

@@ -1,8 +1,8 @@
 // Command logpipe takes API Gateway logs from a Kinesis data stream to an
 // analytics API. Its processes are subcommands: starter reads the stream and cuts
 // it into windows, worker formats and delivers them. recover brings a pipeline back
-// that Temporal has lost, format shows what becomes of log data, and quarantine looks
-// after what could not be formatted.
+// that Temporal has lost, format shows what becomes of log data, quarantine looks after
+// what could not be formatted, and redrive and discard decide about what is parked.
 package main
 
 import (
@@ -71,6 +71,7 @@ through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
 		SilenceErrors:      true,
 	}
 	root.PersistentFlags().String("config", "", "YAML file with settings")
-	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs), formatCommand(), quarantineCommand(logs))
+	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs), formatCommand(), quarantineCommand(logs),
+		redriveCommand(logs), discardCommand(logs))
 	return root
 }

@@ -107,6 +107,10 @@ func TestMisuse(t *testing.T) { //nolint:paralleltest // it sets the environment
 		"quarantine retry of nothing":      {nil, []string{"quarantine", "retry"}, [][]string{{"nothing to retry", "--all"}}},
 		"quarantine retry of all and one":  {nil, []string{"quarantine", "retry", "--all", "key"}, [][]string{{"--all"}}},
 		"quarantine list without settings": {environment{"LOGPIPE_STAGE_URL": ""}, []string{"quarantine", "list"}, [][]string{{"LOGPIPE_STAGE_URL", "is not set"}}},
+		"redrive of nothing":               {nil, []string{"redrive"}, [][]string{{"nothing to redrive", "--query", "--all"}}},
+		"discard of all and one":           {nil, []string{"discard", "--all", "logpipe/flush/7/1"}, [][]string{{"--query and --all", "one of them"}}},
+		"discard by an empty query":        {nil, []string{"discard", "--query", " ", "--yes"}, [][]string{{"--query is empty", "--all"}}},
+		"redrive with a wrong setting":     {environment{"LOGPIPE_PIPELINE": "P!"}, []string{"redrive", "--all", "--yes"}, [][]string{{"LOGPIPE_PIPELINE"}}},
 		"no stream":                        {environment{"LOGPIPE_STREAM": ""}, []string{"starter"}, [][]string{{"LOGPIPE_STREAM", "is not set", "for example"}}},
 		"wrong URL":                        {environment{"LOGPIPE_DESTINATION_URL": "analytics"}, []string{"worker"}, [][]string{{"LOGPIPE_DESTINATION_URL", "analytics"}}},
 		"several faults": {environment{"LOGPIPE_STAGE_URL": "", "LOGPIPE_BATCH_MAX_BYTES": "many", "LOGPIPE_STRAEM": "x"}, []string{"starter"},
@@ -173,6 +177,7 @@ func TestFailure(t *testing.T) { //nolint:paralleltest // it sets the environmen
 func TestHelp(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
 	for name, args := range map[string][]string{
 		"no command": {}, "--help": {"--help"}, "help": {"help"}, "starter --help": {"starter", "--help"}, "worker -h": {"worker", "-h"}, "recover --help": {"recover", "--help"},
+		"redrive --help": {"redrive", "--help"}, "discard --help": {"discard", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Without any setting: help is what somebody asks for who has none yet.

@@ -30,9 +30,9 @@ func recoverCommand(logs io.Writer) *cobra.Command {
 database or a new Temporal service has taken over. It starts a FlushWindow workflow
 again for each window that is staged, writes down how far each shard was read, and
 starts the StreamReader; starters refuse to start before that. Nothing that was
-accepted is lost, but records can come twice, and what was discarded comes again:
-the plan that is printed first says what. Without Temporal's memory there is no
-telling what was delivered last.
+accepted is lost, but records can come twice: the plan that is printed first says
+what. Without Temporal's memory there is no telling what was delivered last. What was
+discarded is not started again, as long as the stage keeps it.
 
 It needs the settings of a starter, refuses a pipeline that Temporal knows, and can be
 interrupted and run again. The exit status is 1 if a staged window is damaged; the
@@ -103,13 +103,14 @@ func damage(plan starter.RecoveryPlan) error {
 
 // printPlan tells a person what is there, what will be done, and what can come twice.
 func printPlan(out io.Writer, cfg config.Config, plan starter.RecoveryPlan, now time.Time) {
-	var windows, covered, overlapping int
+	var windows, covered, overlapping, discarded int
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "shard\twindows\trecords\tfirst arrival\tlast arrival\treading resumes after\tmarker")
 	for _, s := range plan.Shards {
 		windows += len(s.Windows)
 		covered += s.Covered
 		overlapping += s.Overlapping
+		discarded += s.Discarded
 		first, last := s.Arrivals()
 		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%s\t%s\t%s\n", window.ShortShard(s.ShardID), len(s.Windows), s.Records(),
 			arrival(first), arrival(last), resume(s), markerAge(s, now))
@@ -124,12 +125,14 @@ func printPlan(out io.Writer, cfg config.Config, plan starter.RecoveryPlan, now 
 
 what comes twice, or can:
 - what was delivered after the last marker of its shard, where no later window is staged
-- windows that were delivered and not yet cleared, or discarded by an operator: they are staged still
+- windows that were delivered and not yet cleared: they are staged still
 - records that two staged windows share: %d of %d windows begin inside the one before
   (%d more lie wholly inside another and are not started)
 A window that is started again has the idempotency keys that it had, unless the batch settings have changed
 since: an API that honours them takes it once.
-`, overlapping, windows, covered)
+
+what was discarded by an operator stays discarded; windows that are staged and not started for this: %d
+`, overlapping, windows, covered, discarded)
 
 	for _, d := range plan.Damaged {
 		fmt.Fprintf(out, "\ndamaged: %v", d.Err)

@@ -27,6 +27,9 @@ func TestRecover(t *testing.T) { //nolint:paralleltest // it sets the environmen
 	require.NoError(t, st.Put(t.Context(), whole, window.Append(nil, records)))
 	broken := window.Range{ShardID: shard, First: "102", Last: "103"}.RawKey("p")
 	require.NoError(t, st.Put(t.Context(), broken, []byte("logpipe")))
+	given := window.Range{ShardID: shard, First: "104", Last: "105"}
+	require.NoError(t, st.Put(t.Context(), given.RawKey("p"), window.Append(nil, []window.Record{{SequenceNumber: "104"}, {SequenceNumber: "105"}})))
+	require.NoError(t, st.Put(t.Context(), window.Discarded{Window: given, At: time.Now()}.NoteKey("p"), nil))
 	require.NoError(t, marker.Store{Stage: st, Pipeline: "p"}.Replace(t.Context(), marker.Marker{
 		Stream: "api-logs", ShardID: "shardId-000000000003", Checkpoint: "77", Drained: true, WrittenAt: time.Now().Add(-90 * time.Second),
 	}))
@@ -62,7 +65,8 @@ func TestRecover(t *testing.T) { //nolint:paralleltest // it sets the environmen
 		for _, text := range append(c.prints, broken) {
 			require.Contains(t, out.stdout, text)
 		}
-		after := window.SequenceNumber("101").Short()
+		require.Contains(t, out.stdout, "stays discarded; windows that are staged and not started for this: 1\n")
+		after := window.SequenceNumber("105").Short()
 		require.Regexp(t, `12 +1 +2 +2026-01-02T03:04:05Z +2026-01-02T03:04:55Z +`+after+` +none\n`, out.stdout)
 		require.Regexp(t, `3 +0 +0 +- +- +nothing, it is drained +1m3[0-9]s old\n`, out.stdout)
 		require.NotContains(t, out.stdout, "canary")

@@ -97,6 +97,13 @@ func checkSweepAfter(age time.Duration) error {
 	return nil
 }
 
+func checkKeepDiscarded(age time.Duration) error {
+	if age != 0 && (age < minKeepDiscarded || age > maxKeepDiscarded) {
+		return fmt.Errorf("is out of range: use %s to %s, or 0 to keep it for ever", formatDuration(minKeepDiscarded), formatDuration(maxKeepDiscarded))
+	}
+	return nil
+}
+
 // checkDeliveryRate refuses what is no number (NaN), too.
 func checkDeliveryRate(rate float64) error {
 	if rate != 0 && !(rate >= minDeliveryRate && rate <= maxDeliveryRate) {

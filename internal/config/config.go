@@ -67,6 +67,9 @@ type Config struct {
 	// StageSweepAfter is how old an object of the stage gets that no open window refers
 	// to; 0 keeps it for ever.
 	StageSweepAfter time.Duration
+	// StageKeepDiscarded is how long all that is staged of a window is kept after an
+	// operator has discarded it; 0 keeps it for ever.
+	StageKeepDiscarded time.Duration
 
 	// WindowMaxAge is how long the first record of a window waits for others.
 	WindowMaxAge time.Duration
@@ -230,6 +233,7 @@ func Default() Config {
 		Pipeline:               "logpipe",
 		StartPosition:          TrimHorizon(),
 		StageSweepAfter:        7 * 24 * time.Hour,
+		StageKeepDiscarded:     30 * 24 * time.Hour,
 		WindowMaxAge:           60 * time.Second,
 		WindowMaxBytes:         1 * MB,
 		WindowMaxRecords:       10_000,

@@ -100,6 +100,13 @@ const (
 	maxSweepAfter = 365 * 24 * time.Hour
 )
 
+// minKeepDiscarded is time to notice a mistake, maxKeepDiscarded what is left of a stage
+// that is no archive.
+const (
+	minKeepDiscarded = 24 * time.Hour
+	maxKeepDiscarded = 10 * 365 * 24 * time.Hour
+)
+
 // The least rate is a request in 100 seconds, the highest more than Temporal hands out from
 // a queue by its own settings.
 const (
@@ -211,6 +218,12 @@ var settings = []setting{
 		Lowest:  formatDuration(minSweepAfter),
 		Highest: formatDuration(maxSweepAfter),
 		Meaning: "Raw windows and batches of this age that no open window refers to are deleted from the stage; `0` keeps them.",
+	}),
+	define(func(c *Config) *time.Duration { return &c.StageKeepDiscarded }, checkKeepDiscarded, Setting{
+		Key:     "stage_keep_discarded",
+		Lowest:  formatDuration(minKeepDiscarded),
+		Highest: formatDuration(maxKeepDiscarded),
+		Meaning: "But what belongs to a window that an operator has discarded stays for this long after that; `0` keeps it.",
 	}),
 	defineRange(func(c *Config) *time.Duration { return &c.WindowMaxAge }, 100*time.Millisecond, time.Hour, Setting{
 		Key:     "window_max_age",

@@ -317,6 +317,19 @@ func TestValidateSweepAge(t *testing.T) {
 	}
 }
 
+// Nor is it here, where it keeps what was discarded for ever.
+func TestValidateKeepDiscarded(t *testing.T) {
+	t.Parallel()
+	for text, ok := range map[string]bool{"0": true, "24h": true, "720h": true, "87600h": true, "23h59m": false, "1ns": false, "-24h": false, "87601h": false} {
+		if ok {
+			mustLoad(t, RoleNone, "", []string{"LOGPIPE_STAGE_KEEP_DISCARDED=" + text})
+			continue
+		}
+		wantLines(t, faultsOf(t, RoleNone, "", []string{"LOGPIPE_STAGE_KEEP_DISCARDED=" + text}),
+			`LOGPIPE_STAGE_KEEP_DISCARDED: "`+text+`" is out of range: use 24h to 87600h, or 0 to keep it for ever`)
+	}
+}
+
 func TestValidateSettingsTogether(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -19,8 +19,9 @@ import (
 )
 
 // Server is a Temporal service with one namespace. It takes starts of workflows and
-// never runs them, and lets polls for activities wait; calls that are not about these, the
-// namespace or its search attributes are answered with "unimplemented".
+// never runs them, lets polls for activities wait, and lists and signals the workflows that
+// were placed there; calls that are not about these, the namespace or its search
+// attributes are answered with "unimplemented".
 type Server struct {
 	// Address is host and port.
 	Address string
@@ -34,6 +35,7 @@ type Server struct {
 	starts     []*workflowservice.StartWorkflowExecutionRequest
 	rates      map[string]float64
 	refusal    error
+	placed     placed
 }
 
 // Start starts a server on a free port of this machine. It ends with the test.
@@ -109,8 +111,11 @@ func (s *Server) StartWorkflowExecution(_ context.Context, in *workflowservice.S
 }
 
 // DescribeWorkflowExecution knows the first start of each workflow id: that is the
-// workflow which runs.
+// workflow which runs. And it knows what was placed.
 func (s *Server) DescribeWorkflowExecution(_ context.Context, in *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	if info := s.find(in.GetExecution().GetWorkflowId()); info != nil {
+		return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}, nil
+	}
 	for _, start := range s.Starts() {
 		if start.GetWorkflowId() == in.GetExecution().GetWorkflowId() {
 			return &workflowservice.DescribeWorkflowExecutionResponse{
