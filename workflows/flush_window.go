@@ -197,9 +197,17 @@ func (f *flush) clear(ctx workflow.Context) error {
 	for _, n := range f.divided {
 		in.Divided = append(in.Divided, f.formatted.Batches[n].StageKey)
 	}
-	err := f.persist(ctx, f.stage, func(ctx workflow.Context, tries int32) error {
-		return workflow.ExecuteActivity(clearStageOptions(ctx, tries), ClearStageName, in).Get(ctx, nil)
-	})
+	var err error
+	locally := f.stage.trouble == nil
+	if locally {
+		// Nearly always that is enough: the worker that has the workflow does it at once.
+		err = workflow.ExecuteLocalActivity(clearLocallyOptions(ctx), ClearStageName, in).Get(ctx, nil)
+	}
+	if !locally || passing(err) {
+		err = f.persist(ctx, f.stage, func(ctx workflow.Context, tries int32) error {
+			return workflow.ExecuteActivity(clearStageOptions(ctx, tries), ClearStageName, in).Get(ctx, nil)
+		})
+	}
 	if errors.Is(err, errInterrupted) {
 		return nil
 	}

@@ -152,6 +152,15 @@ func splitBatchOptions(ctx workflow.Context, summary string, tries int32) workfl
 	})
 }
 
+// clearLocallyOptions: one attempt, in the time that a workflow task may take without
+// asking for more.
+func clearLocallyOptions(ctx workflow.Context) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		ScheduleToCloseTimeout: 5 * time.Second,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+	})
+}
+
 func clearStageOptions(ctx workflow.Context, tries int32) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
