@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -97,9 +98,7 @@ func (f *fakeTemporal) SignalWorkflow(ctx context.Context, id, runID, signal str
 func flush(t *testing.T, id string, attributes map[string]any) *workflowpb.WorkflowExecutionInfo {
 	t.Helper()
 	all := map[string]any{"LogpipePipeline": "p", "LogpipeShard": "7", "LogpipeStatus": "parked", "LogpipeEvents": 12, "LogpipeFirstArrival": arrived}
-	for name, value := range attributes {
-		all[name] = value
-	}
+	maps.Copy(all, attributes)
 	fields := map[string]*commonpb.Payload{}
 	for name, value := range all {
 		payload, err := converter.GetDefaultDataConverter().ToPayload(value)

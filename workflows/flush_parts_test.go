@@ -214,6 +214,7 @@ func (d *destination) throw(thing string, sides int) int {
 
 // flush runs the workflow to its end, with an operator who decides every hour.
 func (d *destination) flush(t *testing.T, r *rapid.T, formatted workflows.FormatLogsResult, discards, together bool) workflows.FlushWindowResult {
+	t.Helper()
 	in := aWindow()
 	for run := 0; ; run++ {
 		env, w := environment(t), newWorker()

@@ -21,10 +21,6 @@ const (
 	firstRetry   = time.Second
 	longestRetry = 30 * time.Second
 
-	// longestQuickRetry bounds the pause between those attempts of a window that Temporal
-	// makes alone.
-	longestQuickRetry = 30 * time.Second
-
 	// refreshTokenTimeout bounds one attempt to replace the token: a request to the
 	// token endpoint, and the parameters before and behind it.
 	refreshTokenTimeout = 50 * time.Second
@@ -59,17 +55,17 @@ const (
 	pollRetry = 100 * time.Millisecond
 )
 
-func retryWithin(longest time.Duration) *temporal.RetryPolicy {
+func retryForEver() *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{
 		InitialInterval:    firstRetry,
 		BackoffCoefficient: 2,
-		MaximumInterval:    longest,
+		MaximumInterval:    longestRetry,
 	}
 }
 
 // retryQuickly has Temporal try so often, and then tell the workflow.
 func retryQuickly(tries int32) *temporal.RetryPolicy {
-	policy := retryWithin(longestQuickRetry)
+	policy := retryForEver()
 	policy.MaximumAttempts = tries
 	return policy
 }
@@ -120,7 +116,7 @@ func watchClientSecretOptions(ctx workflow.Context, pipeline string, atMost time
 // deliverBatchesOptions: it is tried again only where a worker is gone. What it does not get
 // done each batch goes on with by itself.
 func deliverBatchesOptions(ctx workflow.Context, pipeline, summary string) workflow.Context {
-	policy := retryWithin(longestQuickRetry)
+	policy := retryForEver()
 	policy.MaximumAttempts = 2
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           window.DeliveryQueue(pipeline),
@@ -179,7 +175,7 @@ func startReadersOptions(ctx workflow.Context, readers int) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 5 * time.Minute,
 		HeartbeatTimeout:    30 * time.Second,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryForEver(),
 		Summary:             fmt.Sprintf("%d shards", readers),
 	})
 }
@@ -189,7 +185,7 @@ func sweepStageOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: 30 * time.Minute,
 		HeartbeatTimeout:    time.Minute,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryForEver(),
 	})
 }
 
@@ -201,7 +197,7 @@ func resolveStartOptions(ctx workflow.Context, pipeline string) workflow.Context
 		TaskQueue:           window.ListingQueue(pipeline),
 		StartToCloseTimeout: 24 * time.Hour,
 		HeartbeatTimeout:    time.Minute,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryForEver(),
 	})
 }
 
@@ -212,7 +208,7 @@ func listShardsOptions(ctx workflow.Context, pipeline string) workflow.Context {
 		TaskQueue:           window.ListingQueue(pipeline),
 		StartToCloseTimeout: 5 * time.Minute,
 		HeartbeatTimeout:    30 * time.Second,
-		RetryPolicy:         retryWithin(longestRetry),
+		RetryPolicy:         retryForEver(),
 	})
 }
 
