@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/worker"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/log-event-pipeline/logpipe/internal/delivery"
 	"github.com/log-event-pipeline/logpipe/internal/framing"
@@ -38,9 +39,11 @@ type Format struct {
 	BatchCompression string
 	// Concurrency is how many batches of a window are delivered at once.
 	Concurrency int
+	// Paced: the rate of deliveries is limited.
+	Paced bool
 }
 
-// Deliver is DeliverBatch and what it needs.
+// Deliver is DeliverBatches, DeliverBatch and what they need.
 type Deliver struct {
 	Stage       Stage
 	Cache       *token.Cache
@@ -50,6 +53,8 @@ type Deliver struct {
 	// StopTimeout is how long an attempt may go on when the worker stops. It is less than
 	// the worker waits, so that there is time to tell what became of the attempt.
 	StopTimeout time.Duration
+	// Requests are those that the process may have under way.
+	Requests *semaphore.Weighted
 	// Chance returns a duration from 0 to less than the given one, which is positive.
 	Chance func(time.Duration) time.Duration
 }
@@ -100,8 +105,9 @@ func (w *Worker) RegisterRefresh(r worker.ActivityRegistry) {
 	register(r, workflows.WatchClientSecretName, w.Tokens.WatchClientSecret)
 }
 
-// RegisterDelivery registers the activity of window.DeliveryQueue.
+// RegisterDelivery registers the activities of window.DeliveryQueue.
 func (w *Worker) RegisterDelivery(r worker.ActivityRegistry) {
+	register(r, workflows.DeliverBatchesName, w.Deliver.DeliverBatches)
 	register(r, workflows.DeliverBatchName, w.Deliver.DeliverBatch)
 }
 

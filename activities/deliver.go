@@ -11,6 +11,7 @@ import (
 
 	"github.com/log-event-pipeline/logpipe/internal/delivery"
 	"github.com/log-event-pipeline/logpipe/internal/stage"
+	"github.com/log-event-pipeline/logpipe/internal/token"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
@@ -18,7 +19,7 @@ import (
 // byte for byte, on every attempt. Errors after which the batch is to be delivered again
 // later have a workflows.Refusal as their detail, as those have that refuse it.
 func (d *Deliver) DeliverBatch(ctx context.Context, in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
-	ctx, done := d.underWay(ctx)
+	ctx, done := d.underWay(ctx, nil)
 	defer done()
 	out, refusal, err := d.attempt(ctx, in)
 	switch cause := context.Cause(ctx); {
@@ -45,14 +46,24 @@ func (d *Deliver) attempt(ctx context.Context, in workflows.DeliverBatchInput) (
 	case !ok:
 		return none, unsent, newTokenRefused(delivery.Answer{}, attempts-1, in.TokenVersion)
 	}
-	body, err := readBatch(ctx, d.Stage, in.Batch)
+	return d.send(ctx, in.Batch, bearer, attempts)
+}
+
+// send makes one request, when the process has one free.
+func (d *Deliver) send(ctx context.Context, batch workflows.Batch, bearer token.Token, attempts int) (workflows.DeliverBatchResult, workflows.Refusal, error) {
+	var none workflows.DeliverBatchResult
+	unsent := workflows.Refusal{Attempts: attempts - 1}
+	if err := d.Requests.Acquire(ctx, 1); err != nil {
+		return none, unsent, err
+	}
+	defer d.Requests.Release(1)
+	body, err := readBatch(ctx, d.Stage, batch)
 	if err != nil {
 		return none, unsent, err
 	}
-
 	answer := d.Destination.Deliver(ctx, delivery.Request{
-		Body: body, ContentType: in.Batch.ContentType, ContentEncoding: in.Batch.ContentEncoding, Events: in.Batch.Events,
-		IdempotencyKey: in.Batch.IdempotencyKey, Token: bearer.AccessToken, TokenType: bearer.Type,
+		Body: body, ContentType: batch.ContentType, ContentEncoding: batch.ContentEncoding, Events: batch.Events,
+		IdempotencyKey: batch.IdempotencyKey, Token: bearer.AccessToken, TokenType: bearer.Type,
 	})
 	refusal := refusalBy(answer, attempts)
 	refusal.RetryAfter = answer.RetryAfter
@@ -60,7 +71,7 @@ func (d *Deliver) attempt(ctx context.Context, in workflows.DeliverBatchInput) (
 	case delivery.Accepted:
 		return workflows.DeliverBatchResult{HTTPStatus: answer.Status, Attempts: attempts}, refusal, nil
 	case delivery.PartlyAccepted:
-		out, err := d.divide(ctx, in.Batch, body, answer, attempts)
+		out, err := d.divide(ctx, batch, body, answer, attempts)
 		return out, refusal, err
 	case delivery.TokenRefused:
 		return none, refusal, newTokenRefused(answer, attempts, bearer.Version)
@@ -95,10 +106,10 @@ const DeliverBeat = workflows.DeliverBatchHeartbeat / 3
 // errStopping ends an attempt when its worker stops and has waited for long enough.
 var errStopping = errors.New("the worker stops")
 
-// underWay tells Temporal that the attempt is under way until it is done. An attempt that
-// takes less than a beat tells nothing. The context ends when the worker has been stopping
+// underWay tells Temporal that the attempt is under way until it is done, and how far it is
+// where there is a progress. An attempt that takes less than a beat tells nothing. The context ends when the worker has been stopping
 // for as long as the attempt may go on.
-func (d *Deliver) underWay(ctx context.Context) (context.Context, context.CancelFunc) {
+func (d *Deliver) underWay(ctx context.Context, progress func() any) (context.Context, context.CancelFunc) {
 	ctx, end := context.WithCancelCause(ctx)
 	go func() {
 		beat := time.NewTicker(DeliverBeat)
@@ -110,7 +121,11 @@ func (d *Deliver) underWay(ctx context.Context) (context.Context, context.Cancel
 			case <-ctx.Done():
 				return
 			case <-beat.C:
-				activity.RecordHeartbeat(ctx)
+				if progress == nil {
+					activity.RecordHeartbeat(ctx)
+				} else {
+					activity.RecordHeartbeat(ctx, progress())
+				}
 			case <-stopping:
 				stopping, over = nil, time.After(d.StopTimeout)
 			case <-over:

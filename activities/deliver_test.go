@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/log-event-pipeline/logpipe/activities"
 	"github.com/log-event-pipeline/logpipe/internal/delivery"
@@ -42,7 +43,7 @@ func newDeliver(t *testing.T, answer delivery.Answer) (*activities.Deliver, *des
 	s.objects[batch.StageKey] = []byte(logCanary)
 	return &activities.Deliver{
 		Stage: s, Cache: token.NewCache(store, clock), Destination: to, GiveUpAfter: time.Hour, StopTimeout: stopTimeout,
-		Chance: noChance,
+		Requests: semaphore.NewWeighted(32), Chance: noChance,
 	}, to, s, parameters
 }
 

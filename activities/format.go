@@ -124,7 +124,7 @@ type formatted struct {
 func (f *Format) newFormatted(in workflows.FlushWindowInput, keys batchKeys) *formatted {
 	return &formatted{
 		stage: f.Stage, in: in, keys: keys, format: f.BatchFormat, compression: f.BatchCompression,
-		result: workflows.FormatLogsResult{Concurrency: f.Concurrency},
+		result: workflows.FormatLogsResult{Concurrency: f.Concurrency, Paced: f.Paced},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/log-event-pipeline/logpipe/activities"
 	"github.com/log-event-pipeline/logpipe/internal/apigateway"
@@ -176,7 +177,7 @@ func TestDeliverBatchDivides(t *testing.T) {
 			s := newFakeStage()
 			b := stagedEvents(t, s, framing.Object, framing.EncodingGzip, 6)
 			to := &destination{answer: delivery.Answer{Verdict: delivery.PartlyAccepted, Status: 207, Failed: c.failed, Excerpt: "invalid", RetryAfter: 7 * time.Second}}
-			d := &activities.Deliver{Stage: s, Cache: token.NewCache(store, clock), Destination: to, Chance: noChance, GiveUpAfter: time.Hour}
+			d := &activities.Deliver{Stage: s, Cache: token.NewCache(store, clock), Destination: to, Requests: semaphore.NewWeighted(32), Chance: noChance, GiveUpAfter: time.Hour}
 			in := workflows.DeliverBatchInput{Batch: b, TokenVersion: 1}
 			out, err := execute(t, d.DeliverBatch, in)
 			require.NoError(t, err)

@@ -45,6 +45,10 @@ type answerCase struct {
 	// giveUpAfter is the setting delivery_give_up_after.
 	giveUpAfter time.Duration
 
+	// together: all batches are delivered together first. What the counts, statuses and
+	// pages of a case are is of batches that are delivered each by itself.
+	together bool
+
 	// requests are the attempts that are made, and sends the events of those of them that
 	// have another key than the one before.
 	requests int
@@ -338,6 +342,8 @@ func TestWindowsGoByTheDocument(t *testing.T) {
 				require.Equal(t, w.attempts[i].key, request.key)
 				require.Equal(t, w.attempts[i].body, request.body)
 			}
+			c.together = true
+			flushedAsTold(t, c)
 		})
 	}
 }
@@ -352,7 +358,9 @@ func flushedAsTold(t *testing.T, c answerCase) *world {
 	require.Equal(t, 1, out.Batches)
 	require.Equal(t, map[int]int{0: 1, 1: 1, 2: 1, 3: 1}, w.api.taken, "each event is there once")
 
-	require.Len(t, w.attempts, c.requests, told)
+	if !c.together {
+		require.Len(t, w.attempts, c.requests, told)
+	}
 	w.requireReceived()
 	bodies, tokens, last := map[string]string{}, map[string]bool{}, ""
 	var sends []string
@@ -367,7 +375,8 @@ func flushedAsTold(t *testing.T, c answerCase) *world {
 		}
 		last = request.key
 	}
-	require.Equal(t, c.sends, sends)
+	slices.Sort(sends)
+	require.Equal(t, slices.Sorted(slices.Values(c.sends)), sends)
 	require.Equal(t, len(w.attempts), out.Attempts, "each request is counted once")
 	require.Len(t, tokens, c.tokens)
 	require.Equal(t, c.refreshes, w.refreshes)
@@ -379,10 +388,12 @@ func flushedAsTold(t *testing.T, c answerCase) *world {
 		last := len(w.attempts) - 1
 		require.GreaterOrEqual(t, w.attempts[last].at-w.attempts[last-1].at, c.lastPause)
 	}
-	require.Equal(t, c.statuses, compact(w.statuses), told)
 	require.Equal(t, c.http, w.http)
-	for _, text := range c.page {
-		require.Contains(t, told, text)
+	if !c.together {
+		require.Equal(t, c.statuses, compact(w.statuses), told)
+		for _, text := range c.page {
+			require.Contains(t, told, text)
+		}
 	}
 	require.Equal(t, c.parks, w.decisions > 0)
 	for _, canary := range []string{secretCanary, "canary-of-a-line"} {

@@ -26,6 +26,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/log-event-pipeline/logpipe/activities"
 	"github.com/log-event-pipeline/logpipe/internal/config"
@@ -275,10 +276,10 @@ func newWorld(t *testing.T, c answerCase) *world {
 	require.NoError(t, err)
 	cache := token.NewCache(w.params.store(), time.Now)
 	all := &activities.Worker{
-		Format: &activities.Format{Stage: w.stage, Formatter: formatter, Concurrency: 1},
+		Format: &activities.Format{Stage: w.stage, Formatter: formatter, Concurrency: 1, Paced: !c.together},
 		Tokens: &activities.Tokens{Store: w.params.store(), Cache: cache, Keeper: w, Now: time.Now},
 		Deliver: &activities.Deliver{
-			Stage: w.stage, Cache: cache, Destination: w, GiveUpAfter: c.giveUpAfter,
+			Stage: w.stage, Cache: cache, Destination: w, Requests: semaphore.NewWeighted(32), GiveUpAfter: c.giveUpAfter,
 			Chance: func(time.Duration) time.Duration { return 0 },
 		},
 		Split:   &activities.Split{Stage: w.stage},

@@ -65,7 +65,7 @@ func NewDestination(cfg config.Config, parameters token.Parameters, connections 
 // newFormat returns FormatLogs by the settings.
 func newFormat(cfg config.Config, st activities.Stage, formatter activities.Formatter) *activities.Format {
 	f := &activities.Format{
-		Stage: st, Formatter: formatter, Concurrency: cfg.DeliveryConcurrency, BatchFormat: framing.Format(cfg.BatchFormat),
+		Stage: st, Formatter: formatter, Concurrency: cfg.DeliveryConcurrency, Paced: cfg.DeliveryRate > 0, BatchFormat: framing.Format(cfg.BatchFormat),
 	}
 	if cfg.BatchCompression == config.CompressGzip {
 		f.BatchCompression = framing.EncodingGzip

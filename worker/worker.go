@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/log-event-pipeline/logpipe/activities"
 	"github.com/log-event-pipeline/logpipe/internal/config"
@@ -129,6 +130,7 @@ func New(d Dependencies) (*Worker, error) {
 		},
 		Deliver: &activities.Deliver{
 			Stage: d.Stage, Cache: cache, Destination: destination,
+			Requests:    semaphore.NewWeighted(int64(cfg.WorkerDeliveries)),
 			GiveUpAfter: cfg.DeliveryGiveUpAfter, StopTimeout: deliverStopTimeout, Chance: rand.N[time.Duration],
 		},
 		Split:   &activities.Split{Stage: d.Stage},

@@ -166,6 +166,9 @@ type FormatLogsResult struct {
 	// Concurrency is how many batches of a window are delivered at once, by the
 	// settings of the process that formatted it.
 	Concurrency int `json:"concurrency"`
+	// Paced: by these settings the rate of deliveries is limited, so each is a task of its
+	// own.
+	Paced bool `json:"paced,omitempty"`
 }
 
 // Batch is one request to the destination.
@@ -215,6 +218,34 @@ type DeliverBatchResult struct {
 	GiveUpAfter time.Duration `json:"giveUpAfter,omitempty"`
 	// Refused has the events that the destination refused though it took others.
 	Refused *RefusedPart `json:"refused,omitempty"`
+}
+
+// DeliverBatchesInput are batches of one window that were not sent yet.
+type DeliverBatchesInput struct {
+	Batches []Batch `json:"batches"`
+	// Concurrency is how many of them are sent at once.
+	Concurrency int `json:"concurrency"`
+}
+
+// DeliverBatchesResult tells of each batch what has become of it.
+type DeliverBatchesResult struct {
+	// Outcomes in the order of the batches.
+	Outcomes []DeliveryOutcome `json:"outcomes"`
+}
+
+// DeliveryOutcome is what a DeliverBatch would have come to. Neither a result nor a failure:
+// the batch was not sent.
+type DeliveryOutcome struct {
+	Result  *DeliverBatchResult `json:"result,omitempty"`
+	Failure *DeliveryFailure    `json:"failure,omitempty"`
+}
+
+// DeliveryFailure is an error of DeliverBatch.
+type DeliveryFailure struct {
+	Type         string  `json:"type"`
+	Message      string  `json:"message"`
+	NonRetryable bool    `json:"nonRetryable,omitempty"`
+	Refusal      Refusal `json:"refusal"`
 }
 
 // RefusedPart is a part of a batch that the destination will never accept.

@@ -88,6 +88,9 @@ func (f *flush) interrupted() bool { return f.unfinished || f.failed }
 // deliver sends all batches, some at a time, and returns when each is accepted or
 // discarded, or left for the next run.
 func (f *flush) deliver(ctx workflow.Context) error {
+	if err := f.deliverTogether(ctx); err != nil {
+		return err
+	}
 	var failures []error
 	group := workflow.NewWaitGroup(ctx)
 	for range max(1, f.formatted.Concurrency) {
@@ -142,8 +145,8 @@ func (f *flush) deliverPart(ctx workflow.Context, part BatchPart) error {
 	if err := f.restBefore(ctx, part); err != nil {
 		return f.leave(part, err)
 	}
-	var refused int64 // version of the token that was refused
-	refusals := 0     // in a row
+	refused := f.lastRefused // version of the token that was refused
+	refusals := 0            // in a row
 	for {
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 			f.unfinished = true
@@ -155,10 +158,8 @@ func (f *flush) deliverPart(ctx workflow.Context, part BatchPart) error {
 			return f.settle(ctx, part, out)
 		case errors.Is(err, errInterrupted):
 			return f.leave(part, err)
-		case failure == ErrorBatchTooLarge && part.Batch.Events > 1:
-			return f.divide(ctx, part)
 		case failure != ErrorTokenRefused:
-			return f.park(ctx, part, err)
+			return f.refuse(ctx, part, err)
 		}
 		refused = refusal.TokenVersion
 		if refusal.HTTPStatus != 0 {
@@ -183,7 +184,7 @@ func (f *flush) restBefore(ctx workflow.Context, part BatchPart) error {
 	f.resting = append(f.resting, part)
 	err := f.show(ctx)
 	if err == nil {
-		err = f.rest(ctx, pause, "before what the destination could not take is sent again")
+		err = f.rest(ctx, pause, "before what was not accepted is sent again")
 	}
 	f.resting = slices.DeleteFunc(f.resting, func(p BatchPart) bool { return p.Batch.IdempotencyKey == part.Batch.IdempotencyKey })
 	return err
@@ -203,6 +204,14 @@ func (f *flush) untaken() (events, rounds int, next time.Time) {
 		}
 	}
 	return events, rounds, next
+}
+
+// refuse takes a part that the destination does not take as it is.
+func (f *flush) refuse(ctx workflow.Context, part BatchPart, failure error) error {
+	if kindOf(failure) == ErrorBatchTooLarge && part.Batch.Events > 1 {
+		return f.divide(ctx, part)
+	}
+	return f.park(ctx, part, failure)
 }
 
 // noteRefused shows that tokens are refused one after the other, by the part for which

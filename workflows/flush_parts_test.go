@@ -244,7 +244,8 @@ func TestFlushWindowDeliversEachEventOnce(t *testing.T) {
 		}
 		discards := rapid.Bool().Draw(r, "an operator discards")
 
-		out := api.flush(t, r, formatted, discards)
+		together := rapid.Bool().Draw(r, "batches are sent together")
+		out := api.flush(t, r, formatted, discards, together)
 		missing := 0
 		for e := range formatted.Events {
 			if api.taken[e] > 1 {
@@ -282,7 +283,7 @@ func (d *destination) throw(thing string, sides int) int {
 }
 
 // flush runs the workflow to its end, with an operator who decides every hour.
-func (d *destination) flush(t *testing.T, r *rapid.T, formatted workflows.FormatLogsResult, discards bool) workflows.FlushWindowResult {
+func (d *destination) flush(t *testing.T, r *rapid.T, formatted workflows.FormatLogsResult, discards, together bool) workflows.FlushWindowResult {
 	t.Helper()
 	in := aWindow()
 	for run := 0; ; run++ {
@@ -303,6 +304,11 @@ func (d *destination) flush(t *testing.T, r *rapid.T, formatted workflows.Format
 				env.SetContinueAsNewSuggested(true)
 			}
 			return d.deliver(in.Batch, w.attempt)
+		}
+		if together {
+			w.together = func(in workflows.DeliverBatchesInput) (workflows.DeliverBatchesResult, error) {
+				return outcomes(in, func(b workflows.Batch) (workflows.DeliverBatchResult, error) { return d.deliver(b, 1) }), nil
+			}
 		}
 		w.register(env)
 		for hour := range 200 {

@@ -56,6 +56,8 @@ type flush struct {
 	// replace it, so that the others find the new one.
 	token     TokenVersion
 	tokenLock workflow.Mutex
+	// lastRefused is the version that was refused when the batches were sent together.
+	lastRefused int64
 
 	// What only time can mend. Tokens that are refused one after the other are known by
 	// what the destination answers, and each batch keeps its own pause.
@@ -150,11 +152,11 @@ func (f *flush) format(ctx workflow.Context) error {
 	f.result.Batches = len(f.formatted.Batches)
 	f.result.Quarantined = f.formatted.QuarantinedTotal
 	f.enqueue()
-	if f.ended() {
-		return nil
-	}
+	// The list of windows tells so when a batch goes on by itself: an update of it for each
+	// window would cost as much as an activity.
 	f.phase = visibility.StatusDelivering
-	return f.show(ctx)
+	f.describe(ctx)
+	return nil
 }
 
 // parkWindow waits for the operator's decision about a window that cannot be formatted,
@@ -196,9 +198,17 @@ func (f *flush) clear(ctx workflow.Context) error {
 	for _, n := range f.divided {
 		in.Divided = append(in.Divided, f.formatted.Batches[n].StageKey)
 	}
-	err := f.persist(ctx, f.stage, func(ctx workflow.Context, tries int32) error {
-		return workflow.ExecuteActivity(clearStageOptions(ctx, tries), ClearStageName, in).Get(ctx, nil)
-	})
+	var err error
+	locally := f.stage.trouble == nil
+	if locally {
+		// Nearly always that is enough: the worker that has the workflow does it at once.
+		err = workflow.ExecuteLocalActivity(clearLocallyOptions(ctx), ClearStageName, in).Get(ctx, nil)
+	}
+	if !locally || passing(err) {
+		err = f.persist(ctx, f.stage, func(ctx workflow.Context, tries int32) error {
+			return workflow.ExecuteActivity(clearStageOptions(ctx, tries), ClearStageName, in).Get(ctx, nil)
+		})
+	}
 	if errors.Is(err, errInterrupted) {
 		return nil
 	}

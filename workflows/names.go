@@ -18,6 +18,7 @@ const (
 	AcquireTokenName      = "AcquireToken"
 	RefreshTokenName      = "RefreshToken"
 	WatchClientSecretName = "WatchClientSecret"
+	DeliverBatchesName    = "DeliverBatches"
 	DeliverBatchName      = "DeliverBatch"
 	SplitBatchName        = "SplitBatch"
 	ClearStageName        = "ClearStage"

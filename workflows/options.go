@@ -37,6 +37,14 @@ const (
 	// it is made by another worker. An attempt tells every few seconds that it is under way.
 	DeliverBatchHeartbeat = 15 * time.Second
 
+	// DeliverBatchesTimeout bounds one attempt to deliver several batches: the time in which
+	// new ones are begun, and that of the last one.
+	DeliverBatchesTimeout = DeliverBatchesTime + DeliverBatchTimeout + 10*time.Second
+
+	// DeliverBatchesTime is for how long several batches are delivered together. An API that
+	// is slow is better told of for each batch.
+	DeliverBatchesTime = 30 * time.Second
+
 	// pollMargin is added to a lease and the age of a window, which the end of a lease
 	// may wait for: a pause at the ceiling, and opening the last window.
 	pollMargin = 10 * time.Minute
@@ -105,6 +113,20 @@ func watchClientSecretOptions(ctx workflow.Context, pipeline string, atMost time
 	})
 }
 
+// deliverBatchesOptions: it is tried again only where a worker is gone. What it does not get
+// done each batch goes on with by itself.
+func deliverBatchesOptions(ctx workflow.Context, pipeline, summary string) workflow.Context {
+	policy := retryForEver()
+	policy.MaximumAttempts = 2
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           window.DeliveryQueue(pipeline),
+		StartToCloseTimeout: DeliverBatchesTimeout,
+		HeartbeatTimeout:    DeliverBatchHeartbeat,
+		RetryPolicy:         policy,
+		Summary:             summary,
+	})
+}
+
 // deliverBatchOptions puts DeliverBatch on a queue of its own, whose rate Temporal limits.
 // How long a batch waits there is not bounded. An attempt that fails says itself when to try
 // again; these pauses hold where a worker is gone.
@@ -123,6 +145,15 @@ func splitBatchOptions(ctx workflow.Context, summary string, tries int32) workfl
 		StartToCloseTimeout: time.Minute,
 		RetryPolicy:         retryQuickly(tries),
 		Summary:             summary,
+	})
+}
+
+// clearLocallyOptions: one attempt, in the time that a workflow task may take without
+// asking for more.
+func clearLocallyOptions(ctx workflow.Context) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		ScheduleToCloseTimeout: 5 * time.Second,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
 	})
 }
 
