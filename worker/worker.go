@@ -96,8 +96,9 @@ func New(d Dependencies) (*Worker, error) {
 		return nil, err
 	}
 	cache := token.NewCache(w.store, time.Now)
+	recent := newRecent(cfg, d.Stage)
 	all := &activities.Worker{
-		Format: newFormat(cfg, d.Stage, formatter),
+		Format: newFormat(cfg, recent, formatter),
 		Tokens: &activities.Tokens{
 			Store: w.store, Cache: cache,
 			Source:       newTokenSource(cfg, w.clientSecret),
@@ -106,9 +107,9 @@ func New(d Dependencies) (*Worker, error) {
 			RefreshAhead: cfg.TokenRefreshAhead, RefreshJitter: cfg.TokenRefreshJitter,
 			Now: time.Now,
 		},
-		Deliver: &activities.Deliver{Stage: d.Stage, Cache: cache, Destination: destination, Now: time.Now},
-		Split:   &activities.Split{Stage: d.Stage},
-		Clear:   &activities.Clear{Stage: d.Stage},
+		Deliver: &activities.Deliver{Stage: recent, Cache: cache, Destination: destination, Now: time.Now},
+		Split:   &activities.Split{Stage: recent},
+		Clear:   &activities.Clear{Stage: recent},
 		Readers: &activities.Readers{Temporal: d.Temporal},
 		Sweep:   &activities.Sweep{Stage: d.Stage, Temporal: d.Temporal, After: cfg.StageSweepAfter, Now: time.Now},
 	}

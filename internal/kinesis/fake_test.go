@@ -60,7 +60,7 @@ type fakeKinesis struct {
 	failDescribe, failList              error
 
 	reads     []time.Time
-	limits    []int32 // of the reads, 0 where there was none
+	limits    []int32  // of the reads, 0 where there was none
 	iterators []string // "TYPE position"
 	asked     *awskinesis.GetShardIteratorInput
 	pages     [][]types.Shard
