@@ -235,7 +235,7 @@ func Default() Config {
 		BatchCompression:       CompressNone,
 		BatchMaxBytes:          1 * MB,
 		BatchMaxEvents:         5_000,
-		BatchMemory:            32 * MiB,
+		BatchMemory:            16 * MiB,
 		Redact:                 RedactOn,
 		Bodies:                 BodiesKeep,
 		DestinationTimeout:     30 * time.Second,
