@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
@@ -35,7 +34,9 @@ func (a answering) Do(*http.Request) (*http.Response, error) {
 func answered(ctx context.Context, ours bool, status int, body func() io.Reader) (*awskinesis.GetRecordsOutput, error) {
 	client := awskinesis.New(awskinesis.Options{
 		Region: "eu-central-1", HTTPClient: answering{status, body}, Retryer: aws.NopRetryer{},
-		Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
+		}),
 	}, func(o *awskinesis.Options) {
 		if ours {
 			o.Protocol = kinesis.Protocol(o.Protocol)
