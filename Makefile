@@ -51,6 +51,10 @@ tidy: ## go mod tidy in both modules
 binary: ## check that the production binary is static, small and free of development modules
 	.ci/run binary
 
+.PHONY: allocations
+allocations: ## hold what benchmarks allocate against .ci/allocations.txt
+	.ci/run allocations
+
 .PHONY: e2e
 e2e: ## end to end for 20 seconds, without and with faults
 	.ci/run e2e faults

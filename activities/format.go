@@ -153,13 +153,18 @@ func (f *formatted) Batch(ctx context.Context, b apigateway.Batch) error {
 	}
 	// The object is named after its own bytes, and the batch after its text: that is the
 	// same whoever has compressed it.
-	key := f.keys.BatchKey(f.in.Pipeline, b.Index, digest(body))
+	ofText := digest(b.Body)
+	ofBody := ofText
+	if f.compression != "" {
+		ofBody = digest(body)
+	}
+	key := f.keys.BatchKey(f.in.Pipeline, b.Index, ofBody)
 	if err := f.stage.Put(ctx, key, body); err != nil {
 		return err
 	}
 	f.result.Batches = append(f.result.Batches, workflows.Batch{
 		StageKey:        key,
-		IdempotencyKey:  f.keys.IdempotencyKey(f.in.Pipeline, b.Index, digest(b.Body)),
+		IdempotencyKey:  f.keys.IdempotencyKey(f.in.Pipeline, b.Index, ofText),
 		Events:          b.Events,
 		Bytes:           len(body),
 		ContentType:     f.format.ContentType(),

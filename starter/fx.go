@@ -30,6 +30,7 @@ func provide(cfg config.Config, temporal client.Client, namespace connect.Namesp
 		Namespace: namespace,
 		Kinesis: awskinesis.NewFromConfig(awsConfig, func(o *awskinesis.Options) {
 			o.HTTPClient = kinesis.HTTPClient(awsConfig.HTTPClient)
+			o.Protocol = kinesis.Protocol(o.Protocol)
 		}),
 		Stage:   st,
 		Metrics: metrics,

@@ -118,8 +118,9 @@ func New(d Dependencies) (*Worker, error) {
 		return nil, err
 	}
 	cache := token.NewCache(w.store, time.Now)
+	recent := newRecent(cfg, d.Stage)
 	all := &activities.Worker{
-		Format: newFormat(cfg, d.Stage, formatter),
+		Format: newFormat(cfg, recent, formatter),
 		Tokens: &activities.Tokens{
 			Store: w.store, Cache: cache,
 			Source:       newTokenSource(cfg, w.clientSecret),
@@ -129,12 +130,12 @@ func New(d Dependencies) (*Worker, error) {
 			Now: time.Now,
 		},
 		Deliver: &activities.Deliver{
-			Stage: d.Stage, Cache: cache, Destination: destination,
+			Stage: recent, Cache: cache, Destination: destination,
 			Requests:    semaphore.NewWeighted(int64(cfg.WorkerDeliveries)),
 			GiveUpAfter: cfg.DeliveryGiveUpAfter, StopTimeout: deliverStopTimeout, Chance: rand.N[time.Duration],
 		},
-		Split:   &activities.Split{Stage: d.Stage},
-		Clear:   &activities.Clear{Stage: d.Stage},
+		Split:   &activities.Split{Stage: recent},
+		Clear:   &activities.Clear{Stage: recent},
 		Discard: &activities.Discard{Stage: d.Stage},
 		Readers: &activities.Readers{Temporal: d.Temporal},
 		Sweep: &activities.Sweep{

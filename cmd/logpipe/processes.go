@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -32,6 +33,12 @@ const (
 	startTimeout = 60 * time.Second
 	stopTimeout  = 28 * time.Second
 )
+
+// gcPercent is how much is allocated between two collections, in relation to what is in
+// use, where the runtime's own variable GOGC does not say. That is little in both
+// processes, a few batches or answers, so that with the runtime's 100 they collect all the
+// time.
+const gcPercent = 200
 
 // processError is a failure of a process whose settings were right.
 type processError struct{ cause error }
@@ -77,6 +84,9 @@ func runProcess(cmd *cobra.Command, role config.Role, logs io.Writer, module fx.
 	cfg, err := loadConfig(cmd, role)
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	// From here on a signal has to find somebody who stops what has been started.
 	ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)

@@ -144,6 +144,9 @@ func (a *accessLog) target() *target {
 	t := resolve(string(a.norm))
 	if len(a.resolved) < maxResolved && len(a.path) <= maxResolvedName {
 		t.path = string(a.path)
+		if quoted := appendQuoted(nil, t.path); len(quoted) == len(t.path)+2 {
+			t.member = string(quoted) + ":"
+		}
 		a.resolved[t.path] = &t
 	}
 	return &t

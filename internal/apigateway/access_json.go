@@ -63,14 +63,9 @@ func (a *accessLog) readObject(depth int) error {
 	}
 	base := len(a.path)
 	for {
-		name, err := a.json.Name()
-		if err != nil {
+		if err := a.readName(base); err != nil {
 			return err
 		}
-		if base > 0 {
-			a.path = append(a.path, '.')
-		}
-		a.path = appendText(a.path, name)
 		if err := a.readMember(depth); err != nil {
 			return err
 		}
@@ -82,6 +77,26 @@ func (a *accessLog) readObject(depth int) error {
 			return jsonscan.ErrSyntax
 		}
 	}
+}
+
+// readName reads the name of a member, with which a.path then ends. Outside of other
+// objects it mostly is the one that was there in the message before.
+func (a *accessLog) readName(base int) error {
+	if next := a.members + 1; base == 0 && next < len(a.order) {
+		if last := a.order[next]; last.member != "" && a.json.TakeText(last.member) {
+			a.path = append(a.path, last.path...)
+			return nil
+		}
+	}
+	name, err := a.json.Name()
+	if err != nil {
+		return err
+	}
+	if base > 0 {
+		a.path = append(a.path, '.')
+	}
+	a.path = appendText(a.path, name)
+	return nil
 }
 
 func (a *accessLog) readMember(depth int) error {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -87,11 +86,6 @@ func plainText(raw jsontext.Value) ([]byte, bool) {
 		return nil, false
 	}
 	return raw[1 : len(raw)-1], true
-}
-
-// appendTime appends a time as an RFC 3339 string with milliseconds, in UTC.
-func appendTime(dst []byte, millis int64) []byte {
-	return time.UnixMilli(millis).UTC().AppendFormat(dst, `"2006-01-02T15:04:05.000Z"`)
 }
 
 func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

@@ -94,6 +94,9 @@ type Config struct {
 	BatchMaxBytes ByteSize
 	// BatchMaxEvents limits the events in one delivery request.
 	BatchMaxEvents int
+	// BatchMemory is how much of the batches that it has formatted a worker keeps in memory
+	// until it delivers them; 0 keeps none.
+	BatchMemory ByteSize
 
 	// ExecutionLogs says what becomes of execution logs: ExecutionLogsInteractions or
 	// ExecutionLogsLines.
@@ -244,6 +247,7 @@ func Default() Config {
 		BatchCompression:       CompressNone,
 		BatchMaxBytes:          1 * MB,
 		BatchMaxEvents:         5_000,
+		BatchMemory:            16 * MiB,
 		Redact:                 RedactOn,
 		Bodies:                 BodiesKeep,
 		DestinationTimeout:     30 * time.Second,

@@ -261,6 +261,10 @@ var settings = []setting{
 		Key:     "batch_max_events",
 		Meaning: "Most events in one delivery request.",
 	}),
+	defineRange(func(c *Config) *ByteSize { return &c.BatchMemory }, 0, 64*GiB, Setting{
+		Key:     "batch_memory",
+		Meaning: "Batches that one worker keeps in memory from when it has formatted them to their first delivery. The others are read from the stage again; `0` keeps none.",
+	}),
 	define(func(c *Config) *string { return &c.ExecutionLogs }, checkChoice(ExecutionLogsInteractions, ExecutionLogsLines), Setting{
 		Key:     "execution_logs",
 		Meaning: "What becomes of execution logs: `interactions` makes one event of the lines of a request, `lines` an event of each line.",

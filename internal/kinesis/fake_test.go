@@ -60,6 +60,7 @@ type fakeKinesis struct {
 	failDescribe, failList              error
 
 	reads     []time.Time
+	limits    []int32  // of the reads, 0 where there was none
 	iterators []string // "TYPE position"
 	asked     *awskinesis.GetShardIteratorInput
 	pages     [][]types.Shard
@@ -179,6 +180,7 @@ func iteratorAt(index int) *string {
 func (f *fakeKinesis) GetRecords(_ context.Context, in *awskinesis.GetRecordsInput, options ...func(*awskinesis.Options)) (*awskinesis.GetRecordsOutput, error) {
 	f.countRetries(options)
 	f.reads = append(f.reads, time.Now())
+	f.limits = append(f.limits, aws.ToInt32(in.Limit))
 	if err := pop(&f.failReads); err != nil {
 		return nil, err
 	}

@@ -217,3 +217,33 @@ func TestReaderCountsFaults(t *testing.T) {
 		require.Equal(t, kinesis.Stats{Reads: 5, Throttled: 3, Unavailable: 1}, r.Stats())
 	})
 }
+
+// TestReaderBoundsAnswers: an answer holds about what a shard gives in a second, as far
+// as that can be known from the records before.
+func TestReaderBoundsAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(50_000)
+		f.atOnce = 1 << 20
+		for i := range f.records {
+			size := 100
+			switch {
+			case i < 150:
+				size = 40_000
+			case i < 200:
+				size = 200_000
+			}
+			f.records[i].Data = make([]byte, size)
+		}
+		r := f.reader(at("1"))
+		var held []int
+		for read := 0; read < len(f.records); {
+			b := mustRead(t, r)
+			read += len(b.Records)
+			held = append(held, b.Bytes)
+		}
+		require.Equal(t, []int32{50, 50, 50, 50, 10, 13}, f.limits[:6], "50 while nothing is known, then 2 MB")
+		require.Equal(t, []int{2_000_000, 2_000_000, 2_000_000, 10_000_000}, held[:4], "who is surprised holds more, once")
+		require.EqualValues(t, 10_000, f.limits[len(f.limits)-1], "small ones come as many as Kinesis allows")
+	})
+}

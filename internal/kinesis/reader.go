@@ -68,6 +68,8 @@ type Reader struct {
 	stuck int
 	// overtaken: the iterator comes from the horizon, since next was trimmed.
 	overtaken bool
+	// typical is the size of a record as of late, 0 before the first one.
+	typical int
 
 	reads, expired, throttled, unavailable atomic.Int64
 }
@@ -98,7 +100,37 @@ func (r *Reader) Stats() Stats {
 // Kinesis gives no error for a position that it has trimmed. The reader goes on with
 // the oldest record there is; Holds tells whether something is missing.
 func (r *Reader) Next(ctx context.Context) (Batch, error) {
-	return r.read(ctx, nil)
+	return r.read(ctx, aws.Int32(r.most()))
+}
+
+const (
+	// answerBytes is about what one answer may hold: what a shard gives in a second. One
+	// of 10 MiB brings no more, since nothing may be read for five seconds after it, and
+	// is held in memory meanwhile.
+	answerBytes = readBytesPerSecond
+	// firstRecords is how many records are asked for while nothing is known of their
+	// size, mostRecords how many at most; Kinesis allows no more.
+	firstRecords = 50
+	mostRecords  = 10_000
+)
+
+// most is how many records the next answer may hold. Kinesis takes a number of records,
+// so the size can only be guessed by those that were read.
+func (r *Reader) most() int32 {
+	if r.typical == 0 {
+		return firstRecords
+	}
+	return int32(min(max(answerBytes/r.typical, 1), mostRecords))
+}
+
+// learn adapts the typical size to an answer: at once to larger records, and slowly to
+// smaller ones.
+func (r *Reader) learn(b Batch, records int) {
+	if records == 0 {
+		return
+	}
+	mean := max(b.Bytes/records, 1)
+	r.typical = max(mean, (3*r.typical+mean)/4)
 }
 
 // read is Next with at most so many records.
@@ -217,6 +249,7 @@ func (r *Reader) accept(out *kinesis.GetRecordsOutput) (Batch, error) {
 	}
 	// Only now: an answer that is not handed on must be read again.
 	r.next, r.iterator, r.overtaken = next, out.NextShardIterator, overtaken
+	r.learn(b, len(out.Records))
 	return b, nil
 }
 

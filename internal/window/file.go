@@ -87,6 +87,7 @@ var errTrailer = errors.New("trailer")
 type fileReader struct {
 	src  *bufio.Reader
 	sum  uint32
+	one  [1]byte // what was read last; a slice made for it would be allocated
 	data []byte
 }
 
@@ -94,7 +95,8 @@ type fileReader struct {
 func (f *fileReader) ReadByte() (byte, error) {
 	b, err := f.src.ReadByte()
 	if err == nil {
-		f.sum = crc32.Update(f.sum, castagnoli, []byte{b})
+		f.one[0] = b
+		f.sum = crc32.Update(f.sum, castagnoli, f.one[:])
 	}
 	return b, err
 }

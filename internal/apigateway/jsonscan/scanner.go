@@ -53,6 +53,16 @@ func (s *Scanner) Take(c byte) bool {
 	return true
 }
 
+// TakeText skips white space and a text, and tells whether that was there.
+func (s *Scanner) TakeText(text string) bool {
+	s.Peek()
+	if rest := s.text[s.pos:]; len(rest) < len(text) || string(rest[:len(text)]) != text {
+		return false
+	}
+	s.pos += len(text)
+	return true
+}
+
 // Name reads a member's name and the colon behind it.
 func (s *Scanner) Name() (jsontext.Value, error) {
 	s.Peek()
