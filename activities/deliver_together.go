@@ -51,7 +51,7 @@ func (t *together) deliver(ctx context.Context, in workflows.DeliverBatchesInput
 	bearer, _, ok, err := t.Cache.Usable(ctx, 0)
 	if err != nil || !ok {
 		// Who sends a batch by itself acquires a token, and tells what is wrong with that.
-		return nil //nolint:nilerr // as above
+		return nil
 	}
 	until := time.AfterFunc(workflows.DeliverBatchesTime, func() { t.enough.Store(true) })
 	defer until.Stop()
@@ -62,11 +62,10 @@ func (t *together) deliver(ctx context.Context, in workflows.DeliverBatchesInput
 			continue
 		}
 		group.Go(func() error {
-			if t.enough.Load() || ctx.Err() != nil {
-				return nil
+			if !t.over(ctx) {
+				out, refusal, err := t.send(ctx, batch, bearer, t.attempt)
+				t.note(n, out, refusal, err)
 			}
-			out, refusal, err := t.send(ctx, batch, bearer, t.attempt)
-			t.note(n, out, refusal, err)
 			return nil
 		})
 	}
@@ -76,6 +75,9 @@ func (t *together) deliver(ctx context.Context, in workflows.DeliverBatchesInput
 	}
 	return nil
 }
+
+// over: no more batches are to be begun.
+func (t *together) over(ctx context.Context) bool { return t.enough.Load() || ctx.Err() != nil }
 
 // note keeps the outcome of a batch.
 func (t *together) note(n int, out workflows.DeliverBatchResult, refusal workflows.Refusal, err error) {
