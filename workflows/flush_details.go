@@ -98,7 +98,7 @@ func (f *flush) awaitDecision(ctx workflow.Context, made func() bool) error {
 }
 
 func (f *flush) parkedSummary() string {
-	text := fmt.Sprintf("parked, waits for the signal %s or %s: %s: %s", SignalRedrive, SignalDiscard, f.partName(f.parked[0].Part), f.parked[0].Reason)
+	text := fmt.Sprintf("parked until a %s or %s: %s: %s", SignalRedrive, SignalDiscard, f.partName(f.parked[0].Part), f.parked[0].Reason)
 	if more := len(f.parked) - 1; more > 0 {
 		text = fmt.Sprintf("%d %s", more+1, text)
 	}
