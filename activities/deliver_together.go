@@ -12,6 +12,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/log-event-pipeline/logpipe/internal/panics"
+	"github.com/log-event-pipeline/logpipe/internal/token"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
@@ -63,7 +65,7 @@ func (t *together) deliver(ctx context.Context, in workflows.DeliverBatchesInput
 		}
 		group.Go(func() error {
 			if !t.over(ctx) {
-				out, refusal, err := t.send(ctx, batch, bearer, t.attempt)
+				out, refusal, err := t.sendOne(ctx, batch, bearer)
 				t.note(n, out, refusal, err)
 			}
 			return nil
@@ -74,6 +76,13 @@ func (t *together) deliver(ctx context.Context, in workflows.DeliverBatchesInput
 		return cause
 	}
 	return nil
+}
+
+// sendOne makes one request. Nobody else could recover from a panic in it: the SDK does for
+// the goroutine of the activity only.
+func (t *together) sendOne(ctx context.Context, batch workflows.Batch, bearer token.Token) (out workflows.DeliverBatchResult, refusal workflows.Refusal, err error) {
+	defer panics.Recover(&err, workflows.ErrorPanic)
+	return t.send(ctx, batch, bearer, t.attempt)
 }
 
 // over: no more batches are to be begun.

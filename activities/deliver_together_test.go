@@ -20,7 +20,8 @@ import (
 
 // answers gives each batch its answer, by the idempotency key, and remembers the keys.
 type answers struct {
-	by map[string]delivery.Answer
+	by      map[string]delivery.Answer
+	panicAt string
 
 	mu     sync.Mutex
 	keys   []string
@@ -39,6 +40,9 @@ func (a *answers) Deliver(_ context.Context, r delivery.Request) delivery.Answer
 		a.active--
 		a.mu.Unlock()
 	}()
+	if r.IdempotencyKey == a.panicAt {
+		panic(string(r.Body))
+	}
 	if answer, ok := a.by[r.IdempotencyKey]; ok {
 		return answer
 	}
@@ -162,6 +166,19 @@ func TestDeliverBatchesWithoutAStage(t *testing.T) {
 	require.Equal(t, activities.ErrorStageUnavailable, out[0].Failure.Type)
 	require.Zero(t, out[1])
 	require.Empty(t, to.keys)
+}
+
+// A panic ends neither the process nor the batches beside it, and quotes nothing.
+func TestDeliverBatchesOutlivesAPanic(t *testing.T) {
+	t.Parallel()
+	d, to, _, in := newTogether(t, 3, time.Hour)
+	to.panicAt = "key-1"
+	out := together(t, d, in, nil)
+	require.Equal(t, delivered(200), out[0])
+	require.Equal(t, workflows.ErrorPanic, out[1].Failure.Type)
+	require.False(t, out[1].Failure.NonRetryable)
+	require.NotContains(t, out[1].Failure.Message, logCanary)
+	require.Zero(t, out[2])
 }
 
 // An attempt after a killed one sends what that had not told of.

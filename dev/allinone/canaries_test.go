@@ -363,6 +363,7 @@ func TestPanicsQuoteNothing(t *testing.T) {
 	s := servers(t, o)
 	cfg, err := s.settings()
 	require.NoError(t, err)
+	cfg.BatchMemory = 0 // else no batch is read
 	opened, err := connect.Stage(t.Context(), cfg.StageURL, cfg.Pipeline)
 	require.NoError(t, err)
 	defer opened.Close()
