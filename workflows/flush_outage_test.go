@@ -142,6 +142,34 @@ func TestRedriveTriesAtOnce(t *testing.T) {
 	require.Len(t, w.delivered, 2)
 }
 
+// A batch that the destination never takes, though it says that it will, does not keep the
+// others of its window waiting.
+func TestBatchesTakeTurns(t *testing.T) {
+	t.Parallel()
+	env, w := environment(t), newWorker()
+	format := w.format
+	w.format = func(in workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
+		out, err := format(in)
+		for n := 2; n < 9; n++ {
+			out.Batches = append(out.Batches, workflows.Batch{StageKey: fmt.Sprint("batch-", n), IdempotencyKey: fmt.Sprint("key-", n), Events: 1})
+		}
+		return out, err
+	}
+	w.deliver = func(in workflows.DeliverBatchInput) (workflows.DeliverBatchResult, error) {
+		if in.Batch.IdempotencyKey == "key-0" && len(w.delivered) < 9 {
+			return workflows.DeliverBatchResult{}, unavailable(workflows.ErrorDestinationUnavailable, workflows.Refusal{HTTPStatus: 500, Attempts: w.attempt})
+		}
+		return workflows.DeliverBatchResult{HTTPStatus: 200, Attempts: w.attempt}, nil
+	}
+	w.register(env)
+	env.RegisterDelayedCallback(func() {
+		require.Len(t, w.delivered, 8)
+		require.Contains(t, details(t, env), "8 of 9 batches finished")
+		w.delivered = append(w.delivered, "mended")
+	}, time.Hour)
+	require.Equal(t, visibility.StatusDelivered, flushed(t, env).Status)
+}
+
 // The destination says when it wants to be asked again, and is not asked before.
 func TestFlushWindowObeysRetryAfter(t *testing.T) {
 	t.Parallel()

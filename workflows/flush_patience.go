@@ -25,8 +25,8 @@ const (
 var (
 	// errInterrupted ends the waiting in a run of the workflow that ends before.
 	errInterrupted = errors.New("left for the next run")
-	// errMended: another part of the window has found that the trouble is over.
-	errMended = errors.New("mended")
+	// errAgain: there is another try to come, or the trouble is over.
+	errAgain = errors.New("again")
 )
 
 // patience waits for what only time can mend: the destination, the token, or the stage. It
@@ -59,45 +59,47 @@ func (f *flush) persist(ctx workflow.Context, p *patience, do tried) error {
 				}
 			}
 		}
-		if err := f.outlast(ctx, p, do); !errors.Is(err, errMended) {
+		if err := f.outlast(ctx, p, do); !errors.Is(err, errAgain) {
 			return err
 		}
 	}
 }
 
-// outlast tries again and again. Where another part does already it waits for how that
-// ends.
+// outlast waits for the next try, and makes it. The batches of a window take turns, so one
+// that the destination will never take does not keep the others from finding that it takes
+// them.
 func (f *flush) outlast(ctx workflow.Context, p *patience, do tried) error {
 	if err := p.lock.Lock(ctx); err != nil {
 		return err
 	}
 	defer p.lock.Unlock()
-	for p.trouble != nil {
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			f.unfinished = true
-		}
-		if err := f.rest(ctx, p.trouble.NextAt.Sub(workflow.Now(ctx)), p.trouble.summary()); err != nil {
-			return err
-		}
-		err := do(ctx, 1)
-		if temporal.IsCanceledError(err) {
-			return err
-		}
-		if !passing(err) {
-			// A token that has expired meanwhile says nothing about the destination.
-			if failure, refusal := refusalOf(err); failure != ErrorTokenRefused || refusal.HTTPStatus != 0 {
-				p.trouble = nil
-			}
-			return err
-		}
+	switch {
+	case p.givenUp != nil:
+		return p.givenUp
+	case p.trouble == nil:
+		return errAgain
+	}
+	if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+		f.unfinished = true
+	}
+	if err := f.rest(ctx, p.trouble.NextAt.Sub(workflow.Now(ctx)), p.trouble.summary()); err != nil {
+		return err
+	}
+	err := do(ctx, 1)
+	switch {
+	case temporal.IsCanceledError(err):
+		return err
+	case passing(err):
 		if err := f.note(ctx, p, err, 1); err != nil {
 			return err
 		}
+		return errAgain
 	}
-	if p.givenUp != nil {
-		return p.givenUp
+	// A token that has expired meanwhile says nothing about the destination.
+	if failure, refusal := refusalOf(err); failure != ErrorTokenRefused || refusal.HTTPStatus != 0 {
+		p.trouble = nil
 	}
-	return errMended
+	return err
 }
 
 // note adds a failure to the trouble, and returns it where nothing more is to be tried.
