@@ -158,6 +158,9 @@ func (f *flush) deliverPart(ctx workflow.Context, part BatchPart) error {
 			return f.settle(ctx, part, out)
 		case errors.Is(err, errInterrupted):
 			return f.leave(part, err)
+		case errors.Is(err, errTurn):
+			f.queue = append(f.queue, part)
+			return nil
 		case failure != ErrorTokenRefused:
 			return f.refuse(ctx, part, err)
 		}

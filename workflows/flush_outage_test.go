@@ -150,6 +150,7 @@ func TestBatchesTakeTurns(t *testing.T) {
 	format := w.format
 	w.format = func(in workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
 		out, err := format(in)
+		out.Concurrency = 1
 		for n := 2; n < 9; n++ {
 			out.Batches = append(out.Batches, workflows.Batch{StageKey: fmt.Sprint("batch-", n), IdempotencyKey: fmt.Sprint("key-", n), Events: 1})
 		}

@@ -25,17 +25,23 @@ const (
 var (
 	// errInterrupted ends the waiting in a run of the workflow that ends before.
 	errInterrupted = errors.New("left for the next run")
-	// errAgain: there is another try to come, or the trouble is over.
+	// errAgain: the trouble is over, somebody else has found.
 	errAgain = errors.New("again")
+	// errTurn: it was tried in vain, and is another one's turn.
+	errTurn = errors.New("another one's turn")
 )
 
 // patience waits for what only time can mend: the destination, the token, or the stage. It
 // knows since when that is so, which the window's page tells, and has one at a time try
 // whether it is over: a window of many batches is no greater burden than one of a single
-// batch.
+// batch. Batches take turns, so that one which the destination will never take, though it
+// says that it will, does not keep it from being found that the others are taken.
 type patience struct {
 	trouble *FlushTrouble
 	lock    workflow.Mutex // held by who tries
+
+	// turns: who has tried in vain is told so, and comes behind the others.
+	turns bool
 
 	// givenUp is the failure after which nothing is tried before an operator says so.
 	givenUp error
@@ -44,30 +50,32 @@ type patience struct {
 // tried is one activity, which Temporal may try so often.
 type tried func(ctx workflow.Context, tries int32) error
 
-// persist has an activity tried until it succeeds or fails for good.
+// persist has an activity tried until it succeeds or fails for good, or until it is
+// another one's turn.
 func (f *flush) persist(ctx workflow.Context, p *patience, do tried) error {
 	for {
+		err := error(nil)
 		if p.trouble == nil && p.givenUp == nil {
-			err := do(ctx, quickTries)
-			if !passing(err) {
+			if err = do(ctx, quickTries); !passing(err) {
 				return err
 			}
-			// Several can get here together, and it is one trouble.
-			if p.trouble == nil && p.givenUp == nil {
-				if err := f.note(ctx, p, err, quickTries); err != nil {
-					return err
-				}
+			if p.givenUp != nil { // meanwhile, by another part
+				return p.givenUp
 			}
+			if err = f.note(ctx, p, err, quickTries); err == nil {
+				err = errTurn
+			}
+		} else {
+			err = f.outlast(ctx, p, do)
 		}
-		if err := f.outlast(ctx, p, do); !errors.Is(err, errAgain) {
+		again := errors.Is(err, errAgain) || !p.turns && errors.Is(err, errTurn)
+		if !again {
 			return err
 		}
 	}
 }
 
-// outlast waits for the next try, and makes it. The batches of a window take turns, so one
-// that the destination will never take does not keep the others from finding that it takes
-// them.
+// outlast waits for the next try, and makes it.
 func (f *flush) outlast(ctx workflow.Context, p *patience, do tried) error {
 	if err := p.lock.Lock(ctx); err != nil {
 		return err
@@ -93,7 +101,7 @@ func (f *flush) outlast(ctx workflow.Context, p *patience, do tried) error {
 		if err := f.note(ctx, p, err, 1); err != nil {
 			return err
 		}
-		return errAgain
+		return errTurn
 	}
 	// A token that has expired meanwhile says nothing about the destination.
 	if failure, refusal := refusalOf(err); failure != ErrorTokenRefused || refusal.HTTPStatus != 0 {

@@ -92,7 +92,7 @@ type shown struct {
 func newFlush(ctx workflow.Context, in FlushWindowInput) *flush {
 	f := &flush{
 		in: in, tokenLock: workflow.NewMutex(ctx), phase: visibility.StatusFormatting,
-		stage: &patience{lock: workflow.NewMutex(ctx)}, tokens: &patience{lock: workflow.NewMutex(ctx)}, delivery: &patience{lock: workflow.NewMutex(ctx)},
+		stage: &patience{lock: workflow.NewMutex(ctx)}, tokens: &patience{lock: workflow.NewMutex(ctx)}, delivery: &patience{lock: workflow.NewMutex(ctx), turns: true},
 	}
 	if p := in.Progress; p != nil {
 		f.formatted, f.finished, f.divided, f.parked, f.discarded = p.Formatted, p.Finished, p.Divided, p.Parked, p.Discarded
