@@ -87,7 +87,9 @@ func (e *Event) AppendEnvelope(dst []byte) []byte {
 	switch {
 	case len(e.timestamp) > 0:
 		dst = append(append(dst, `,"timestamp":`...), e.timestamp...)
-	case e.HasTime: // an event that was not decoded
+	case e.HasTime && e.Seconds: // an event that was not decoded
+		dst = strconv.AppendFloat(append(dst, `,"timestamp":`...), float64(e.Millis)/1000, 'f', -1, 64)
+	case e.HasTime:
 		dst = strconv.AppendInt(append(dst, `,"timestamp":`...), e.Millis, 10)
 	}
 	if len(e.Message) > 0 {
