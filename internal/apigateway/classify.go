@@ -21,8 +21,8 @@ func (w *eventWriter) classify(ev *envelope.Event) (message, warnings) {
 	if len(raw) == 0 {
 		return message{KindText, []byte("null")}, warnMessageMissing
 	}
-	valid := utf8.Valid(raw)
-	clean := false
+	valid := ev.Text != nil || utf8.Valid(raw)
+	clean := ev.Text != nil
 	var warned warnings
 	if !valid {
 		warned |= warnInvalidUTF8
@@ -35,14 +35,18 @@ func (w *eventWriter) classify(ev *envelope.Event) (message, warnings) {
 		warned |= warnMessageNotString
 		text, clean = raw, isClean(raw)
 	case len(g.templates) > 0 || mayBeAccessLine(raw):
-		if valid {
+		switch {
+		case clean:
+			text = ev.Text
+		case valid:
 			w.message, clean = appendMessage(w.message[:0], raw)
-		} else {
+			text = w.message
+		default:
 			w.message = appendText(w.message[:0], raw)
+			text = w.message
 		}
-		text = w.message
 	default:
-		clean = valid && isClean(raw)
+		clean = clean || valid && isClean(raw)
 	}
 	if len(text) > 0 {
 		m, more := w.classifyText(g, text, clean)
@@ -63,6 +67,15 @@ func (w *eventWriter) classify(ev *envelope.Event) (message, warnings) {
 		warned |= warnInvalidUTF8
 	}
 	return message{KindText, w.body}, warned
+}
+
+// textOf is the text of a message that is a string, which is in the buffer if it was not known.
+func textOf(ev *envelope.Event, buffer []byte) (text, used []byte) {
+	if ev.Text != nil {
+		return ev.Text, buffer
+	}
+	buffer = appendText(buffer[:0], ev.Message)
+	return buffer, buffer
 }
 
 // classifyText finds out what a text is: an access log by the templates of its

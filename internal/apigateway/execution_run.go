@@ -36,7 +36,8 @@ func (r *run) hold(ev *envelope.Event) (bool, error) {
 	if group == nil {
 		return false, nil
 	}
-	r.line = appendText(r.line[:0], ev.Message)
+	var text []byte
+	text, r.line = textOf(ev, r.line)
 	source := execution.Source{
 		Stream: ev.Header.LogStream, ID: ev.ID,
 		Millis: ev.Millis, HasTime: ev.HasTime, Seconds: ev.Seconds,
@@ -48,7 +49,7 @@ func (r *run) hold(ev *envelope.Event) (bool, error) {
 	if !ev.HasTime {
 		source.Millis = source.Arrival
 	}
-	return r.assembler.Add(*group, &source, r.line)
+	return r.assembler.Add(*group, &source, text)
 }
 
 // handInteraction writes an interaction.

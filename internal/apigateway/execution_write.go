@@ -217,8 +217,9 @@ func (w *eventWriter) appendSources(dst []byte, in *execution.Interaction) []byt
 
 // appendLine appends a line of an execution log as an event of its own.
 func (w *eventWriter) appendLine(dst []byte, ev *envelope.Event) ([]byte, writtenEvent) {
-	w.message = appendText(w.message[:0], ev.Message)
-	kind := w.line.ReadLine(w.header.execution, w.message)
+	var text []byte
+	text, w.message = textOf(ev, w.message)
+	kind := w.line.ReadLine(w.header.execution, text)
 	millis, warned := w.eventTime(ev)
 	if len(ev.ID) == 0 {
 		warned |= warnEventIDMissing

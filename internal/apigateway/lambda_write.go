@@ -21,8 +21,9 @@ func (w *eventWriter) recogniseLambda(ev *envelope.Event, m *message) bool {
 			return false
 		}
 	case m.kind == KindText && ev.Message.Kind() == jsontext.KindString && lambda.MayBeText(ev.Message[1:]):
-		w.message = appendText(w.message[:0], ev.Message)
-		if !w.lambda.ReadText(w.message) {
+		var text []byte
+		text, w.message = textOf(ev, w.message)
+		if !w.lambda.ReadText(text) {
 			return false
 		}
 	default:

@@ -62,6 +62,7 @@ type Decoder struct {
 	limits Limits
 	src    source
 	values jsontext.Decoder // of the record
+	base   int64            // where values began to read
 	held   jsontext.Decoder // of log events that stood before their header
 	fields jsontext.Decoder // of extracted fields
 
@@ -75,13 +76,15 @@ type Decoder struct {
 
 	header  header
 	event   Event
-	current int64 // where the value or event being read begins
+	usual   Event  // what is read without values; its Message and ExtractedFields are not its own
+	text    []byte // of its message
+	current int64  // where the value or event being read begins
 	piece   []byte
 }
 
 // NewDecoder returns a decoder with the given limits.
 func NewDecoder(limits Limits) *Decoder {
-	return &Decoder{limits: limits}
+	return &Decoder{limits: limits, src: source{lookAhead: lookAhead}}
 }
 
 // Decode hands the log events and faults of a record to the handler. The error
@@ -137,7 +140,7 @@ func (d *Decoder) decodeRecord(data []byte) error {
 		return d.faultStored(reason)
 	}
 	before := d.stats.Envelopes + d.stats.Faults
-	d.values.Reset(&d.src, decodeOptions)
+	d.resetValues("")
 	err := d.decodeValues()
 	if err != nil && d.aborted == nil {
 		err = d.faultStored(d.reasonFor(err))
@@ -145,7 +148,7 @@ func (d *Decoder) decodeRecord(data []byte) error {
 	if err == nil && d.stats.Envelopes+d.stats.Faults == before {
 		err = d.faultStored(ReasonEmptyRecord)
 	}
-	d.stats.InflatedBytes += d.src.read
+	d.stats.InflatedBytes += d.src.offset()
 	return err
 }
 
@@ -156,10 +159,21 @@ func (d *Decoder) release() {
 	d.fieldsData.Reset(nil)
 	d.src.release()
 	d.event.release()
+	d.usual.Message, d.usual.Text, d.usual.ExtractedFields = nil, nil, nil
 	if cap(d.piece) > maxRetained {
 		d.piece = nil
 	}
 }
+
+// resetValues has the values read from where the source is, after a prefix.
+func (d *Decoder) resetValues(prefix string) {
+	d.src.prefix = prefix
+	d.base = d.src.offset() - int64(len(prefix))
+	d.values.Reset(&d.src, decodeOptions)
+}
+
+// offset is up to where the values were read.
+func (d *Decoder) offset() int64 { return d.base + d.values.InputOffset() }
 
 // reasonFor tells why decoding could not go on.
 func (d *Decoder) reasonFor(err error) Reason {
@@ -175,7 +189,7 @@ func (d *Decoder) reasonFor(err error) Reason {
 // decodeValues reads the JSON values of the record until its end.
 func (d *Decoder) decodeValues() error {
 	for {
-		d.src.hold(d.values.InputOffset(), maxHeld)
+		d.src.hold(d.offset(), maxHeld)
 		kind := d.values.PeekKind()
 		if kind == jsontext.KindInvalid {
 			_, err := d.values.ReadToken()
@@ -184,7 +198,7 @@ func (d *Decoder) decodeValues() error {
 			}
 			return err
 		}
-		start, unread := nextValue(&d.values)
+		start, unread := nextValue(&d.values, d.base)
 		d.current = start
 		d.src.startRecording(start, unread)
 		var err error
@@ -197,16 +211,16 @@ func (d *Decoder) decodeValues() error {
 			return err
 		}
 		d.stats.Envelopes++
-		d.current = d.values.InputOffset()
+		d.current = d.offset()
 	}
 }
 
 // nextValue returns where the value that was peeked at begins, and what of it
-// has been read already.
-func nextValue(dec *jsontext.Decoder) (offset int64, unread []byte) {
+// has been read already. Offsets of dec count from base.
+func nextValue(dec *jsontext.Decoder, base int64) (offset int64, unread []byte) {
 	unread = dec.UnreadBuffer()
 	rest := bytes.TrimLeft(unread, " \t\r\n,:")
-	return dec.InputOffset() + int64(len(unread)-len(rest)), rest
+	return base + dec.InputOffset() + int64(len(unread)-len(rest)), rest
 }
 
 // heldEvents is a logEvents array that stood before the envelope's header.
@@ -228,7 +242,8 @@ func (d *Decoder) decodeEnvelope() error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	for dec.PeekKind() != jsontext.KindEndObject {
+	ended := false
+	for !ended && dec.PeekKind() != jsontext.KindEndObject {
 		name, err := dec.ReadValue()
 		if err != nil {
 			return err
@@ -252,21 +267,23 @@ func (d *Decoder) decodeEnvelope() error {
 		case d.header.isComplete() && !notAnArray:
 			handedOn = true
 			d.src.stopRecording()
-			err = d.decodeEvents(dec, 0)
-			d.src.hold(dec.InputOffset(), maxHeld)
+			ended, err = d.decodeUsual()
+			d.src.hold(d.offset(), maxHeld)
 		default:
-			at, _ := nextValue(dec)
+			at, _ := nextValue(dec, d.base)
 			var n int
 			n, err = skipElements(dec)
-			held = append(held, heldEvents{at, dec.InputOffset()})
+			held = append(held, heldEvents{at, d.offset()})
 			heldCount += n
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if _, err := dec.ReadToken(); err != nil {
-		return err
+	if !ended {
+		if _, err := dec.ReadToken(); err != nil {
+			return err
+		}
 	}
 
 	d.current = start
@@ -312,9 +329,14 @@ func (d *Decoder) decodeEvents(dec *jsontext.Decoder, base int64) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
+	return d.decodeElements(dec, base)
+}
+
+// decodeElements reads what is left of an array of log events.
+func (d *Decoder) decodeElements(dec *jsontext.Decoder, base int64) error {
 	for {
 		if dec == &d.values {
-			d.src.hold(dec.InputOffset(), maxEvent)
+			d.src.hold(base+dec.InputOffset(), maxEvent)
 		}
 		kind := dec.PeekKind()
 		if kind == jsontext.KindEndArray {
@@ -322,8 +344,7 @@ func (d *Decoder) decodeEvents(dec *jsontext.Decoder, base int64) error {
 			return err
 		}
 		if kind != jsontext.KindInvalid {
-			offset, _ := nextValue(dec)
-			d.current = base + offset
+			d.current, _ = nextValue(dec, base)
 		}
 		if kind != jsontext.KindBeginObject {
 			raw, err := dec.ReadValue()
@@ -359,25 +380,22 @@ func (d *Decoder) decodeEvent(dec *jsontext.Decoder) error {
 			return err
 		}
 		switch field {
-		case fieldID:
-			switch value.Kind() {
-			case jsontext.KindString:
-				ev.ID = appendText(ev.ID[:0], value)
-			case jsontext.KindNumber:
-				ev.ID = append(ev.ID[:0], value...)
-			}
-		case fieldTimestamp:
-			ev.timestamp = append(ev.timestamp[:0], value...)
-			ev.setTime(value)
 		case fieldMessage:
 			ev.Message = setRaw(ev.Message, value)
 		case fieldExtractedFields:
 			ev.ExtractedFields = setRaw(ev.ExtractedFields, value)
+		default:
+			ev.set(field, value)
 		}
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
+	return d.handleEvent(ev)
+}
+
+// handleEvent hands on an event that was read.
+func (d *Decoder) handleEvent(ev *Event) error {
 	if len(ev.ExtractedFields) > 0 {
 		ev.setSystemFields(&d.fields, &d.fieldsData)
 	}
@@ -388,14 +406,14 @@ func (d *Decoder) decodeEvent(dec *jsontext.Decoder) error {
 // faultValue reports the value just read, which began at d.current. It has to be
 // recorded: nothing of it was handed on.
 func (d *Decoder) faultValue(reason Reason, events int) error {
-	raw := d.src.recorded(d.current, d.values.InputOffset())
+	raw := d.src.recorded(d.current, d.offset())
 	return d.fault(Fault{Reason: reason, Offset: d.current, Shift: d.current, Data: raw, Events: events})
 }
 
 // faultLogEvents reports further log events of an envelope that are no array, in an
 // envelope of their own.
 func (d *Decoder) faultLogEvents(dec *jsontext.Decoder) error {
-	at, _ := nextValue(dec)
+	at, _ := nextValue(dec, d.base)
 	raw, err := dec.ReadValue()
 	if err != nil {
 		return err
@@ -404,7 +422,7 @@ func (d *Decoder) faultLogEvents(dec *jsontext.Decoder) error {
 	d.piece = append(d.piece[:len(d.piece)-len("[")], raw...)
 	d.piece = append(d.piece, '}')
 	err = d.fault(Fault{Reason: ReasonInvalidLogEvents, Offset: at, Shift: at, Data: d.piece})
-	d.current = dec.InputOffset() // what comes behind is not in that piece
+	d.current = d.offset() // what comes behind is not in that piece
 	return err
 }
 

@@ -337,3 +337,26 @@ func TestDecodeHandlerError(t *testing.T) {
 		t.Errorf("error %v after %d events and %d faults, stats %+v", err, len(c.events), len(c.faults), stats)
 	}
 }
+
+// An event that was put together elsewhere has its time in the unit it was given in, else it
+// would be another one when it is decoded.
+func TestAppendEnvelopeTime(t *testing.T) {
+	t.Parallel()
+	for _, ev := range []Event{
+		{Millis: 1725544035523, HasTime: true},
+		{Millis: 1725544035000, HasTime: true, Seconds: true},
+		{Millis: 1725544035250, HasTime: true, Seconds: true},
+		{Millis: 17570000, HasTime: true, Seconds: true},
+		{Millis: 1, HasTime: true, Seconds: true},
+		{},
+	} {
+		ev.Header, ev.ID, ev.Message = &Header{Owner: "1", LogGroup: "g", LogStream: "s"}, []byte("1"), []byte(`"m"`)
+		want := new(collector)
+		if err := want.HandleEvent(&ev); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := decode(t, []byte(want.bodies[0])); !slices.Equal(got.events, want.events) {
+			t.Errorf("%s gives %q, want %q", want.bodies, got.events, want.events)
+		}
+	}
+}

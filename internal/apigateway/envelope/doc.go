@@ -21,6 +21,10 @@
 // judged before its end, because its header follows its events or is unusable;
 // it is kept until then and so bounded by [Limits.MaxInflatedBytes].
 //
+// Log events as CloudWatch Logs writes them are found by package jsonscan in what was inflated,
+// 64 KiB at a time. All else is read with jsontext, and so is what follows in an array of
+// log events on one that is not found: a fuzz test holds that both give the same.
+//
 // jsontext was chosen after measuring the alternatives on gzipped envelopes of
 // JSON access logs: it was as fast as the fastest (valyala/fastjson), the only
 // one that reads a stream in bounded memory, allocates nothing per token, and

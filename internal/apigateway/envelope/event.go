@@ -39,6 +39,10 @@ type Event struct {
 	// Message is the raw JSON value of the message, nearly always a string;
 	// nil if the event has none.
 	Message jsontext.Value
+	// Text is the text of Message where it is known: then it is a string of valid UTF-8
+	// in which no escape can stand for half a surrogate pair, neither for itself nor in
+	// JSON that its text may be. It is nil otherwise.
+	Text []byte
 	// ExtractedFields is the raw JSON value of the fields that the filter
 	// added to the event, nil if there are none.
 	ExtractedFields jsontext.Value
@@ -61,7 +65,7 @@ func (e *Event) reset(h *Header, userRecord int, offset int64) {
 	e.Header = h
 	e.ID = e.ID[:0]
 	e.Millis, e.HasTime, e.Seconds = 0, false, false
-	e.Message = e.Message[:0]
+	e.Message, e.Text = e.Message[:0], nil
 	e.ExtractedFields = e.ExtractedFields[:0]
 	e.Account, e.Region = e.Account[:0], e.Region[:0]
 	e.OnlySystemFields = false
@@ -87,7 +91,9 @@ func (e *Event) AppendEnvelope(dst []byte) []byte {
 	switch {
 	case len(e.timestamp) > 0:
 		dst = append(append(dst, `,"timestamp":`...), e.timestamp...)
-	case e.HasTime: // an event that was not decoded
+	case e.HasTime && e.Seconds: // an event that was not decoded
+		dst = strconv.AppendFloat(append(dst, `,"timestamp":`...), float64(e.Millis)/1000, 'f', -1, 64)
+	case e.HasTime:
 		dst = strconv.AppendInt(append(dst, `,"timestamp":`...), e.Millis, 10)
 	}
 	if len(e.Message) > 0 {
@@ -138,6 +144,22 @@ func plainText(raw jsontext.Value) ([]byte, bool) {
 		return nil, false
 	}
 	return raw[1 : len(raw)-1], true
+}
+
+// set takes a member that is not kept as it was written.
+func (e *Event) set(f field, value jsontext.Value) {
+	switch f {
+	case fieldID:
+		switch value.Kind() {
+		case jsontext.KindString:
+			e.ID = appendText(e.ID[:0], value)
+		case jsontext.KindNumber:
+			e.ID = append(e.ID[:0], value...)
+		}
+	case fieldTimestamp:
+		e.timestamp = append(e.timestamp[:0], value...)
+		e.setTime(value)
+	}
 }
 
 // setRaw replaces dst by a raw value, with null counting as none.

@@ -35,9 +35,16 @@ type source struct {
 	reader io.Reader
 	limit  int64 // most bytes that may be read
 	reason error // why more than that is refused
-	read   int64
-	held   int64 // up to where may be read before what is held is let go
+	read   int64 // including what is ahead
+	held   int64 // up to where may be handed out before what is held is let go
 	err    error // sticky, io.EOF at the regular end
+
+	lookAhead int // most that is ahead
+	buffer    []byte
+	end       int    // of what is ahead, in the buffer
+	ahead     []byte // was read and not handed out
+	aheadErr  error  // what err becomes when nothing is ahead any more
+	prefix    string // is handed out before that, and no part of the data
 
 	recording bool
 	record    []byte
@@ -49,6 +56,7 @@ type source struct {
 func (s *source) open(data []byte, limits Limits) Reason {
 	s.compressed.Reset(data)
 	s.read, s.err = 0, nil
+	s.ahead, s.aheadErr, s.prefix = nil, nil, ""
 	s.hold(0, maxHeld)
 	s.recording, s.record = false, s.record[:0]
 
@@ -76,17 +84,39 @@ func (s *source) open(data []byte, limits Limits) Reason {
 	return Reason{}
 }
 
-// Read implements io.Reader. One byte beyond the limit is asked for, so that
-// data of exactly the limit's size is accepted.
+// Read implements io.Reader.
 func (s *source) Read(p []byte) (int, error) {
+	if s.prefix != "" {
+		n := copy(p, s.prefix)
+		s.prefix = s.prefix[n:]
+		return n, nil
+	}
 	if s.err != nil {
 		return 0, s.err
 	}
-	if s.read >= s.held {
+	offset := s.offset()
+	if offset >= s.held {
 		s.err = errValueLimit
 		return 0, s.err
 	}
-	p = p[:min(int64(len(p)), s.limit-s.read+1, s.held-s.read)]
+	p = p[:min(int64(len(p)), s.held-offset)]
+	var n int
+	if len(s.ahead) > 0 {
+		n = copy(p, s.ahead)
+		s.advance(n)
+	} else {
+		n, s.err = s.inflate(p)
+	}
+	if s.recording {
+		s.record = append(s.record, p[:n]...)
+	}
+	return n, s.err
+}
+
+// inflate reads from the reader. One byte beyond the limit is asked for, so that
+// data of exactly the limit's size is accepted.
+func (s *source) inflate(p []byte) (int, error) {
+	p = p[:min(int64(len(p)), s.limit-s.read+1)]
 	n, err := s.reader.Read(p)
 	s.read += int64(n)
 	if s.read > s.limit {
@@ -94,11 +124,57 @@ func (s *source) Read(p []byte) (int, error) {
 		s.read--
 		err = s.reason
 	}
-	s.err = err
-	if s.recording {
-		s.record = append(s.record, p[:n]...)
-	}
 	return n, err
+}
+
+// offset is how much was handed out.
+func (s *source) offset() int64 { return s.read - int64(len(s.ahead)) }
+
+// takeBack puts what was handed out last, and is left unread, before what is ahead. It
+// returns false, and does nothing, where that is more than may be ahead.
+func (s *source) takeBack(unread []byte) bool {
+	if s.buffer == nil {
+		s.buffer = make([]byte, s.lookAhead)
+	}
+	end := s.end
+	if len(s.ahead) == 0 { // what was handed out need not be from the buffer
+		end = len(unread)
+		copy(s.buffer, unread)
+	}
+	start := end - len(s.ahead) - len(unread)
+	if start < 0 || end > len(s.buffer) {
+		return false
+	}
+	s.ahead, s.end = s.buffer[start:end], end
+	if s.err != nil {
+		s.err, s.aheadErr = nil, s.err
+	}
+	return true
+}
+
+// more reads ahead as far as the buffer allows, and tells whether there was more. What was
+// ahead is in another place then.
+func (s *source) more() bool {
+	if s.err != nil || s.aheadErr != nil || len(s.ahead) == len(s.buffer) {
+		return false
+	}
+	before := copy(s.buffer, s.ahead)
+	s.end = before
+	for s.end < len(s.buffer) && s.aheadErr == nil {
+		var n int
+		n, s.aheadErr = s.inflate(s.buffer[s.end:])
+		s.end += n
+	}
+	s.ahead = s.buffer[:s.end]
+	return s.end > before
+}
+
+// advance takes the next n bytes of what is ahead for handed out.
+func (s *source) advance(n int) {
+	s.ahead = s.ahead[n:]
+	if len(s.ahead) == 0 {
+		s.err, s.aheadErr = s.aheadErr, nil
+	}
 }
 
 // hold tells that what begins at an offset is held in memory, and how much that may be.
@@ -146,6 +222,7 @@ func (s *source) release() {
 	s.compressed.Reset(nil)
 	s.layers.release()
 	s.reader = nil
+	s.ahead = nil
 	s.recording = false
 	if cap(s.record) > maxRetained {
 		s.record = nil

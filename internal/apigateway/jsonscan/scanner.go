@@ -26,6 +26,9 @@ type Scanner struct {
 // New returns a scanner at the beginning of a text, to which its results refer.
 func New(text []byte) Scanner { return Scanner{text: text} }
 
+// Offset is how much of the text was read.
+func (s *Scanner) Offset() int { return s.pos }
+
 // Peek skips white space and returns the byte after it, or 0 at the end.
 func (s *Scanner) Peek() byte {
 	for ; s.pos < len(s.text); s.pos++ {
