@@ -70,12 +70,20 @@ func grow(ctx context.Context, o Options, a Axis, growth *Growth) error {
 		}
 		point := Point{Value: value, Options: one.summary(), Median: median(measured.Runs), Runs: measured.Runs}
 		growth.Points = append(growth.Points, point)
-		m := point.Median
-		fmt.Fprintf(o.Out, "%.1f s, %.1f MB per CPU-second, %.0f windows: lost %d, duplicates %d, strangers %d\n",
-			m.Seconds, m.MBPerCPUSecond, m.Windows, m.Lost, m.Duplicates, m.Strangers)
-		if !m.OK() {
+		fmt.Fprintln(o.Out, point.Median.line())
+		if !point.Median.OK() {
 			return fmt.Errorf("%s %s: %w", a.axis.name, a.axis.text(value), ErrNotOnce)
 		}
 	}
 	return nil
+}
+
+// line is what a person sees of a point at once. How much text an outage takes processor
+// time for has no meaning.
+func (r Result) line() string {
+	cost := fmt.Sprintf(", %.1f MB per CPU-second", r.MBPerCPUSecond)
+	if r.Outage != nil {
+		cost = ""
+	}
+	return fmt.Sprintf("%.1f s%s, %.0f windows: lost %d, duplicates %d, strangers %d", r.Seconds, cost, r.Windows, r.Lost, r.Duplicates, r.Strangers)
 }

@@ -214,6 +214,14 @@ func TestScaleReport(t *testing.T) {
 	require.Equal(t, 3, rows, "one for each axis that was measured")
 }
 
+func TestLine(t *testing.T) {
+	t.Parallel()
+	r := Result{Seconds: 8, MBPerCPUSecond: 34.56, Windows: 80, Duplicates: 2}
+	require.Equal(t, "8.0 s, 34.6 MB per CPU-second, 80 windows: lost 0, duplicates 2, strangers 0", r.line())
+	r.Outage = &Outage{}
+	require.Equal(t, "8.0 s, 80 windows: lost 0, duplicates 2, strangers 0", r.line())
+}
+
 func TestScaleOK(t *testing.T) {
 	t.Parallel()
 	require.True(t, scaleReport().OK())
