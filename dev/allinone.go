@@ -81,16 +81,19 @@ flag is wrong. With --stay the servers, and with them the Web UI, stay until Ctr
 }
 
 // checkReportPath finds out before a run whether its report will have a place.
-func checkReportPath(path string) error {
+func checkReportPath(path string) error { return checkOutputPath("--report", path) }
+
+// checkOutputPath does so for what another flag names.
+func checkOutputPath(flag, path string) error {
 	if path == "" {
 		return nil
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("--report %s: is a directory, name a file in it", path)
+		return fmt.Errorf("%s %s: is a directory, name a file in it", flag, path)
 	}
 	dir := filepath.Dir(path)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("--report %s: there is no directory %s", path, dir)
+		return fmt.Errorf("%s %s: there is no directory %s", flag, path, dir)
 	}
 	return nil
 }

@@ -62,3 +62,34 @@ func TestBench(t *testing.T) {
 		})
 	}
 }
+
+// TestScale measures two points of one axis, and what a handful of windows of an outage
+// take.
+func TestScale(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts a Temporal server for each point")
+	}
+	binary := filepath.Join(t.TempDir(), "logpipe")
+	require.NoError(t, fleet.BuildLogpipe(t.Context(), binary))
+	var out bytes.Buffer
+	o := bench.Options{
+		Events: 1000, Mix: traffic.Mixed, Seed: 7, RecordEvents: 100, Shards: 2, Starters: 1, Workers: 1, Repeat: 1, For: time.Second,
+		WindowAge: time.Second, Patience: 2 * time.Minute, Out: &out,
+		Logpipe: binary, Dev: []string{os.Args[0]}, Environment: map[string]string{runVariable: "1", "GOCOVERDIR": t.TempDir()},
+	}
+	along, err := bench.ParseAxes([]string{"shards=1/2"})
+	require.NoError(t, err)
+	report, err := bench.Scale(t.Context(), o, along)
+	require.NoError(t, err, out.String())
+	require.True(t, report.OK(), out.String())
+	require.Len(t, report.Axes, 1)
+	points := report.Axes[0].Points
+	require.Len(t, points, 2)
+	require.Contains(t, out.String(), "shards 2 (2 of 2)")
+	for _, p := range points {
+		require.Equal(t, int(p.Value), p.Options.Shards)
+		require.Positive(t, p.Median.LogText)
+		require.GreaterOrEqual(t, p.Median.Windows, float64(p.Value))
+	}
+}

@@ -96,9 +96,9 @@ func New(c Config) (*Server, error) {
 	s.mux.HandleFunc("GET "+logEventsPath, s.serveLogEvents)
 	s.mux.HandleFunc("GET "+statsPath, s.serveStats)
 	s.mux.HandleFunc("GET /events", s.serveRecent)
-	s.mux.HandleFunc("GET /faults", s.serveFaults)
-	s.mux.HandleFunc("PUT /faults", s.changeFaults)
-	s.mux.HandleFunc("PATCH /faults", s.changeFaults)
+	s.mux.HandleFunc("GET "+faultsPath, s.serveFaults)
+	s.mux.HandleFunc("PUT "+faultsPath, s.changeFaults)
+	s.mux.HandleFunc("PATCH "+faultsPath, s.changeFaults)
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	s.mux.HandleFunc("GET /{$}", s.serveIndex)
 	return s, nil

@@ -221,7 +221,7 @@ func TestFreshness(t *testing.T) {
 // TestValues: the median knows every figure there is.
 func TestValues(t *testing.T) {
 	t.Parallel()
-	r := Result{Processes: make([]Process, 2), Freshness: &Freshness{}}
+	r := Result{Processes: make([]Process, 2), Freshness: &Freshness{}, Outage: &Outage{Processes: make([]Waiting, 2)}}
 	known := map[*float64]bool{}
 	for _, v := range r.values() {
 		known[v] = true

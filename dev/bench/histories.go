@@ -32,6 +32,8 @@ type tally struct {
 	historyBytes  float64
 	historyEvents float64
 	stageBytes    float64 // written: raw windows and batches
+	waitedEvents  float64 // of windows, in the time that is measured of an outage
+	waitedBytes   float64
 }
 
 // tally reads the histories of the windows, and of all other workflows.
@@ -69,6 +71,7 @@ func (m *meter) tally(ctx context.Context) (tally, error) {
 		total.add(ofWindows, float64(len(windows))/float64(len(read)))
 	}
 	total.add(ofOthers, 1)
+	m.waited.events, m.waited.bytes = total.waitedEvents, total.waitedBytes
 	return total, nil
 }
 
@@ -78,6 +81,8 @@ func (t *tally) add(more tally, times float64) {
 	t.historyBytes += times * more.historyBytes
 	t.historyEvents += times * more.historyEvents
 	t.stageBytes += times * more.stageBytes
+	t.waitedEvents += times * more.waitedEvents
+	t.waitedBytes += times * more.waitedBytes
 }
 
 // read reads histories.
@@ -88,7 +93,7 @@ func (m *meter) read(ctx context.Context, runs []*workflowpb.WorkflowExecutionIn
 	group.SetLimit(parallelReads)
 	for _, info := range runs {
 		group.Go(func() error {
-			reader := historyReader{since: m.began, backlogUntil: m.run.backlogUntil, activities: map[int64]string{}, markers: map[int64]bool{}}
+			reader := historyReader{since: m.began, backlogUntil: m.run.backlogUntil, waited: m.waited, activities: map[int64]string{}, markers: map[int64]bool{}}
 			id := info.GetExecution().GetWorkflowId()
 			history := m.run.fleet.Client.GetWorkflowHistory(ctx, id, info.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 			for history.HasNext() {
@@ -121,6 +126,9 @@ type historyReader struct {
 	// opened before the run ends.
 	backlogUntil time.Time
 	leftOut      bool
+
+	waited span // of an outage
+	window bool // it is the history of a window
 }
 
 func (r *historyReader) event(e *historypb.HistoryEvent) error {
@@ -135,6 +143,10 @@ func (r *historyReader) event(e *historypb.HistoryEvent) error {
 	}
 	r.historyEvents++
 	r.historyBytes += float64(proto.Size(e))
+	if r.window && r.waited.holds(e.GetEventTime().AsTime()) {
+		r.waitedEvents++
+		r.waitedBytes += float64(proto.Size(e))
+	}
 	r.actions += float64(r.actionsOf(e))
 	return r.stage(e)
 }
@@ -180,6 +192,7 @@ func (r *historyReader) begin(a *historypb.WorkflowExecutionStartedEventAttribut
 	if a == nil || a.GetWorkflowType().GetName() != workflows.FlushWindowName {
 		return nil
 	}
+	r.window = true
 	var in workflows.FlushWindowInput
 	if err := decode(a.GetInput(), &in); err != nil {
 		return err

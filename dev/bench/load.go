@@ -103,6 +103,27 @@ func (l *loader) part(ctx context.Context, o Options, part uint64, events int) e
 	return send()
 }
 
+// exactly puts so many records into the stream.
+func (l *loader) exactly(ctx context.Context, o Options, records int) error {
+	maker, err := traffic.NewRecords(o.recordsConfig(0))
+	if err != nil {
+		return err
+	}
+	var made []traffic.SubscriptionRecord
+	add := func(r traffic.SubscriptionRecord) error {
+		made = append(made, r)
+		return nil
+	}
+	for answered := time.Now(); len(made) < records; {
+		n, err := maker.Request(answered, add)
+		if err != nil {
+			return err
+		}
+		answered = answered.Add(time.Duration(n) * eventInterval)
+	}
+	return l.put(ctx, made[:records], time.Now())
+}
+
 // put puts records with random partition keys, as a subscription filter with random
 // distribution does, in as many requests as it takes.
 func (l *loader) put(ctx context.Context, records []traffic.SubscriptionRecord, at time.Time) error {

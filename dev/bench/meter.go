@@ -29,6 +29,7 @@ type meter struct {
 	processes []metered
 	began     time.Time
 	before    analytics.Stats // what the API had at the beginning
+	waited    span            // while windows waited for the API
 }
 
 // metered is one process.

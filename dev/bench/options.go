@@ -20,11 +20,16 @@ type Options struct {
 	Events int
 	// Rate of log events a second, to measure how fresh they are; 0 drains a backlog.
 	Rate float64
-	// For is how long the rate is held.
+	// For is how long the rate is held, and how long it is measured that windows wait.
 	For time.Duration
 	// Find looks for the highest rate at which freshness stays within Allowance, and
 	// begins with Rate.
 	Find bool
+	// Waiting is how many windows there are while the API is away, each of one record of a
+	// few events, to measure what they take for For; 0 is no outage.
+	Waiting int
+	// Settle is how long all of them have waited before that is measured.
+	Settle time.Duration
 
 	Mix          traffic.Mix
 	Seed         uint64
@@ -134,7 +139,13 @@ func (o Options) settings() map[string]string {
 		s["LOGPIPE_WINDOW_MAX_AGE"] = o.WindowAge.String()
 	}
 	if o.WindowBytes != "" {
-		s["LOGPIPE_WINDOW_MAX_BYTES"] = o.WindowBytes
+		s[windowBytesSetting] = o.WindowBytes
+	}
+	if o.Waiting > 0 {
+		s[windowRecordsSetting] = "1"
+		if ceiling := 2 * o.Waiting; ceiling > config.Default().MaxOpenWindows {
+			s[openWindowsSetting] = strconv.Itoa(ceiling)
+		}
 	}
 	maps.Copy(s, o.Settings)
 	return s

@@ -30,16 +30,18 @@ type Report struct {
 
 // Summary is the options that say what was measured.
 type Summary struct {
-	Mix          string            `json:"mix"`
-	Events       int               `json:"events,omitempty"`
-	Rate         float64           `json:"rate,omitempty"`
-	ForSeconds   float64           `json:"for_seconds,omitempty"`
-	RecordEvents int               `json:"record_events,omitempty"`
-	Shards       int               `json:"shards"`
-	Starters     int               `json:"starters"`
-	Workers      int               `json:"workers"`
-	Seed         uint64            `json:"seed"`
-	Settings     map[string]string `json:"settings"`
+	Mix           string            `json:"mix"`
+	Events        int               `json:"events,omitempty"`
+	Waiting       int               `json:"waiting_windows,omitempty"`
+	SettleSeconds float64           `json:"settle_seconds,omitempty"`
+	Rate          float64           `json:"rate,omitempty"`
+	ForSeconds    float64           `json:"for_seconds,omitempty"`
+	RecordEvents  int               `json:"record_events,omitempty"`
+	Shards        int               `json:"shards"`
+	Starters      int               `json:"starters"`
+	Workers       int               `json:"workers"`
+	Seed          uint64            `json:"seed"`
+	Settings      map[string]string `json:"settings"`
 }
 
 // Machine is what was measured on.
@@ -74,9 +76,12 @@ func (o Options) summary() Summary {
 	s := Summary{
 		Mix: string(o.Mix), Shards: o.Shards, Starters: o.Starters, Workers: o.Workers, Seed: o.Seed, Settings: o.settings(),
 	}
-	if o.Rate > 0 {
+	switch {
+	case o.Waiting > 0:
+		s.Waiting, s.RecordEvents, s.ForSeconds, s.SettleSeconds = o.Waiting, o.RecordEvents, o.For.Seconds(), o.Settle.Seconds()
+	case o.Rate > 0:
 		s.Rate, s.ForSeconds = o.Rate, o.For.Seconds()
-	} else {
+	default:
 		s.Events, s.RecordEvents = o.Events, o.RecordEvents
 	}
 	return s
@@ -158,7 +163,11 @@ func millis(ms float64) time.Duration {
 
 // WriteFile writes the report as JSON.
 func (r Report) WriteFile(path string) error {
-	body, err := json.MarshalIndent(r, "", "  ")
+	return writeJSON(r, path)
+}
+
+func writeJSON(report any, path string) error {
+	body, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the report: %w", err)
 	}

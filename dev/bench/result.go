@@ -50,6 +50,8 @@ type Result struct {
 	Processes []Process `json:"processes"`
 	// Freshness is nil where a backlog was drained.
 	Freshness *Freshness `json:"freshness,omitempty"`
+	// Outage is nil where the API was there.
+	Outage *Outage `json:"outage,omitempty"`
 }
 
 // Process is what the processes of one role have taken.
@@ -145,6 +147,13 @@ func (r *Result) values() []*float64 {
 	if f := r.Freshness; f != nil {
 		values = append(values, &f.P50, &f.P99, &f.P999, &f.Max)
 	}
+	if o := r.Outage; o != nil {
+		values = append(values, &o.Windows, &o.OpenSeconds, &o.Seconds, &o.DrainSeconds, &o.RequestsPerSecond,
+			&o.EventsPerWindowHour, &o.HistoryBytesPerWindowHour)
+		for i := range o.Processes {
+			values = append(values, &o.Processes[i].CPUPerSecond, &o.Processes[i].ResidentBytes)
+		}
+	}
 	return values
 }
 
@@ -158,6 +167,11 @@ func median(runs []Result) Result {
 	if m.Freshness != nil {
 		f := *m.Freshness
 		m.Freshness = &f
+	}
+	if m.Outage != nil {
+		o := *m.Outage
+		o.Processes = slices.Clone(o.Processes)
+		m.Outage = &o
 	}
 	each := make([][]*float64, len(runs))
 	for i := range runs {

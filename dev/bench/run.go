@@ -34,21 +34,13 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := o.Validate(); err != nil {
 		return Report{}, err
 	}
-	if o.Logpipe == "" {
-		dir, err := os.MkdirTemp("", "logpipe-bench-")
-		if err != nil {
-			return Report{}, fmt.Errorf("make a directory for the binary: %w", err)
-		}
-		defer os.RemoveAll(dir)
-		// Once for all runs.
-		o.Logpipe = filepath.Join(dir, "logpipe")
-		if err := fleet.BuildLogpipe(ctx, o.Logpipe, o.buildTags()...); err != nil {
-			return Report{}, interrupted(ctx, err)
-		}
+	remove, err := o.build(ctx)
+	if err != nil {
+		return Report{}, interrupted(ctx, err)
 	}
+	defer remove()
 	report := Report{Options: o.summary(), Machine: thisMachine()}
 	report.Machine.Profiled = o.Profiles != ""
-	var err error
 	if o.Find {
 		err = find(ctx, o, &report)
 	} else {
@@ -59,6 +51,24 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	report.Median = median(report.Runs)
 	return report, nil
+}
+
+// build makes the binary once for all runs, where none was given. remove is for when all is over.
+func (o *Options) build(ctx context.Context) (remove func(), err error) {
+	if o.Logpipe != "" {
+		return func() {}, nil
+	}
+	dir, err := os.MkdirTemp("", "logpipe-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("make a directory for the binary: %w", err)
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	o.Logpipe = filepath.Join(dir, "logpipe")
+	if err := fleet.BuildLogpipe(ctx, o.Logpipe, o.buildTags()...); err != nil {
+		remove()
+		return nil, err
+	}
+	return remove, nil
 }
 
 func repeat(ctx context.Context, o Options, report *Report) error {
@@ -114,9 +124,12 @@ func measure(ctx context.Context, o Options) (Result, error) {
 		r.starters = append(r.starters, f.Starter(n+1))
 	}
 	var result Result
-	if o.Rate > 0 {
+	switch {
+	case o.Waiting > 0:
+		result, err = r.outage(ctx)
+	case o.Rate > 0:
 		result, err = r.steady(ctx)
-	} else {
+	default:
 		result, err = r.drain(ctx)
 	}
 	keep := err != nil && ctx.Err() == nil
@@ -144,7 +157,7 @@ func (r *run) fleetOptions() fleet.Options {
 			}
 		},
 	}
-	if o.Rate == 0 {
+	if o.Rate == 0 && o.Waiting == 0 {
 		f.ClockBehind = backlogAge(o.windowAge())
 	}
 	return f

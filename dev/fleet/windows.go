@@ -95,6 +95,16 @@ func (f *Fleet) OpenWindows(ctx context.Context) (open, parked int, err error) {
 	return open, parked, nil
 }
 
+// RetryingWindows counts the windows that wait to try something again.
+func (f *Fleet) RetryingWindows(ctx context.Context) (int, error) {
+	query := windowsQuery + fmt.Sprintf(" AND ExecutionStatus = 'Running' AND %s = '%s'", visibility.Status.GetName(), visibility.StatusRetrying)
+	counted, err := f.Client.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: query})
+	if err != nil {
+		return 0, fmt.Errorf("count windows that wait: %w", err)
+	}
+	return int(counted.GetCount()), nil
+}
+
 func (f *Fleet) window(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (Window, error) {
 	id := info.GetExecution().GetWorkflowId()
 	history := f.Client.GetWorkflowHistory(ctx, id, info.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
