@@ -54,7 +54,7 @@ type tried func(ctx workflow.Context, tries int32) error
 // another one's turn.
 func (f *flush) persist(ctx workflow.Context, p *patience, do tried) error {
 	for {
-		err := error(nil)
+		var err error
 		if p.trouble == nil && p.givenUp == nil {
 			if err = do(ctx, quickTries); !passing(err) {
 				return err
