@@ -61,7 +61,7 @@ var axes = []*axis{
 	{
 		name: "windows", label: "window_max_bytes", bytes: true, least: int64(config.KB), most: int64(64 * config.MiB),
 		usual:   []int64{64_000, 256_000, mega, 8 * mega},
-		set:     func(o *Options, v int64) error { o.WindowBytes = config.ByteSize(v).String(); return nil },
+		set:     func(o *Options, v int64) error { o.WindowBytes = sizeText(v); return nil },
 		without: []string{windowBytesSetting},
 	},
 	{
@@ -145,12 +145,25 @@ func (a *axis) parse(text string) (v int64, err error) {
 	return v, nil
 }
 
-// text is a value as a person reads it.
+// text is a value as a person reads it, and as parse does.
 func (a *axis) text(v int64) string {
-	if a.bytes {
-		return config.ByteSize(v).String()
+	if !a.bytes {
+		return strconv.FormatInt(v, 10)
 	}
-	return strconv.FormatInt(v, 10)
+	return sizeText(v)
+}
+
+// sizeText prefers decimal units: 256000 is 256kB, though it is 250KiB, too.
+func sizeText(v int64) string {
+	for _, unit := range []struct {
+		bytes int64
+		name  string
+	}{{giga, "GB"}, {mega, "MB"}, {1000, "kB"}} {
+		if v%unit.bytes == 0 {
+			return strconv.FormatInt(v/unit.bytes, 10) + unit.name
+		}
+	}
+	return config.ByteSize(v).String()
 }
 
 // point is what is measured at a value.

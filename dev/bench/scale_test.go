@@ -115,6 +115,8 @@ func TestPoints(t *testing.T) {
 	require.Equal(t, 16, point("shards", 16).Shards)
 	require.Equal(t, 8, point("workers", 8).Workers)
 	require.Equal(t, map[string]string{"LOGPIPE_WINDOW_MAX_BYTES": "64kB"}, point("windows", 64_000).settings())
+	require.Equal(t, "256kB", point("windows", 256_000).WindowBytes, "not 250KiB")
+	require.Equal(t, "64MiB", point("windows", 64<<20).WindowBytes)
 	outage := point("outage", 10_000)
 	require.Equal(t, map[string]string{"LOGPIPE_WINDOW_MAX_RECORDS": "1", "LOGPIPE_MAX_OPEN_WINDOWS": "20000"}, outage.settings())
 	require.Equal(t, outagePatience, outage.Patience)
