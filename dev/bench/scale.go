@@ -14,6 +14,9 @@ var ErrNotOnce = errors.New("not every event arrived exactly once")
 // ValidateScale reports what is wrong with growing along the axes, under the names of the
 // flags, beyond what [Options.Validate] does.
 func (o Options) ValidateScale(along []Axis) error {
+	if len(along) == 0 {
+		return nil
+	}
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if o.Rate > 0 || o.Find {

@@ -134,6 +134,9 @@ func TestValidateScale(t *testing.T) {
 	along, err := ParseAxes([]string{"windows", "outage"})
 	require.NoError(t, err)
 	require.NoError(t, scalable().ValidateScale(along))
+	steady := scalable()
+	steady.Rate = 1
+	require.NoError(t, steady.ValidateScale(nil), "nothing is to grow")
 	for says, change := range map[string]func(*Options){
 		"--scale: measures backlogs, leave out --rate":                func(o *Options) { o.Rate = 1 },
 		"--set LOGPIPE_WINDOW_MAX_BYTES=1MB: --scale windows sets it": func(o *Options) { o.Settings = map[string]string{"LOGPIPE_WINDOW_MAX_BYTES": "1MB"} },
