@@ -50,7 +50,7 @@ func TestMisuse(t *testing.T) {
 		"chaos":     {[]string{"chaos", "--for", "1s", "--shards", "0", "--report", dir}, []string{"--for 1s: ", "--shards 0: ", "--report " + dir}},
 		"failover":  {[]string{"failover", "--times", "-1", "--rate", "0", "--report", dir}, []string{"--rate 0: ", "--times -1: ", "--report " + dir}},
 		"bench":     {[]string{"bench", "--shards", "0", "--mix", "x", "--report", dir}, []string{"--shards 0: ", "--mix: ", "--report " + dir}},
-		"scale":     {[]string{"bench", "--scale", "shards=0,speed", "--rate", "1", "--plot", dir}, []string{`--scale: "shards=0": 0: want 1`, `--scale: "speed": `, "--scale: measures", "--plot " + dir}},
+		"scale":     {[]string{"bench", "--scale", "shards=0,speed,windows", "--rate", "1", "--plot", dir}, []string{`--scale: "shards=0": 0: want 1`, `--scale: "speed": `, "--scale: measures", "--plot " + dir}},
 		"plot":      {[]string{"bench", "--plot", "p.svg"}, []string{"--plot p.svg: draws what --scale measures"}},
 		"temporal":  {[]string{"temporal", "--search-attribute", "a", "--listen", "x"}, []string{"search attribute", "listen address"}},
 	} {

@@ -84,7 +84,8 @@ func AxisNames() []string {
 }
 
 // ParseAxes reads texts such as "shards" and "backlog=10MB/1GB", in the order of the report. It
-// reports all that is wrong with them.
+// reports all that is wrong with them, and returns those of which nothing is, so that the
+// rest of the flags can be held against them.
 func ParseAxes(texts []string) ([]Axis, error) {
 	var parsed []Axis
 	var errs []error
@@ -99,11 +100,8 @@ func ParseAxes(texts []string) ([]Axis, error) {
 		}
 		parsed = append(parsed, one)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
 	slices.SortFunc(parsed, func(a, b Axis) int { return slices.Index(axes, a.axis) - slices.Index(axes, b.axis) })
-	return parsed, nil
+	return parsed, errors.Join(errs...)
 }
 
 func parseAxis(text string) (Axis, error) {
