@@ -40,14 +40,14 @@ func FuzzText(f *testing.F) {
 		if err != nil || wrong != nil || !bytes.Equal(raw, want) || !bytes.Equal(u.Text, unescaped) || one.Offset() != whole.Offset() || bytes.Contains(raw, []byte(`\u`)) {
 			t.Fatalf("%q is %q with the text %q, want %q with %q", in, raw, u.Text, want, unescaped)
 		}
-		if quotes := quotesOf(raw, unescaped); !slices.Equal(u.Quotes, quotes) {
+		if quotes := quotesOf(unescaped); !slices.Equal(u.Quotes, quotes) {
 			t.Fatalf("%q has quotes at %d, want %d", unescaped, u.Quotes, quotes)
 		}
 	})
 }
 
 // quotesOf are the places of the quotes in a text, or none where more than them was escaped.
-func quotesOf(raw, text []byte) (quotes []int) {
+func quotesOf(text []byte) (quotes []int) {
 	if bytes.ContainsAny(text, "\\\b\f\n\r\t") {
 		return nil
 	}
