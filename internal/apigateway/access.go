@@ -43,6 +43,8 @@ type accessLog struct {
 	members  int
 	repaired []byte
 
+	unescaped bool // no backslash is in the message
+
 	resolved map[string]*target // by path
 	order    []*target          // of the last message, by number of the member
 	norm     []byte
@@ -52,8 +54,9 @@ type accessLog struct {
 	unlisted int             // and that it does not have
 	spans    []template.Span
 
-	values  [][]byte // JSON by slot, nil where absent
-	named   []bool   // by variable, whether or not it has a value
+	values  [][]byte    // JSON by slot, nil where absent
+	present variableSet // slots that have a value, or had one
+	named   variableSet // whether or not they have a value
 	extra   []attribute
 	scratch []byte // backs converted values
 	time    instant
@@ -72,18 +75,19 @@ func newAccessLog() *accessLog {
 	return &accessLog{
 		resolved: make(map[string]*target),
 		values:   make([][]byte, len(variables)),
-		named:    make([]bool, len(variables)),
 	}
 }
 
 // begin forgets the message before. It is the caller's to say whether the
 // strings of JSON in this one need no repair.
 func (a *accessLog) begin(clean bool) {
-	a.clean = clean
+	a.clean, a.unescaped = clean, false
 	a.path, a.members = a.path[:0], 0
 	a.template, a.listed, a.unlisted = nil, 0, 0
-	clear(a.values)
-	clear(a.named)
+	for id := range a.present.all() {
+		a.values[id] = nil
+	}
+	a.present, a.named = variableSet{}, variableSet{}
 	a.extra, a.scratch = a.extra[:0], a.scratch[:0]
 	a.time, a.epoch = instant{}, instant{}
 	a.warnings = 0
@@ -98,6 +102,13 @@ func (a *accessLog) release() {
 	}
 	a.json = jsonscan.Scanner{}
 	clear(a.values)
+	a.present = variableSet{}
+}
+
+// put gives a slot its value.
+func (a *accessLog) put(slot varID, value []byte) {
+	a.values[slot] = value
+	a.present.add(slot)
 }
 
 // isAccessLog judges by what was found. API Gateway insists on a request id in
@@ -105,25 +116,12 @@ func (a *accessLog) release() {
 // leaves out what applications log about requests, whole Lambda events
 // included: those have no status.
 func (a *accessLog) isAccessLog() bool {
-	if !a.identified() || !a.named[statusVariable] {
-		return false
-	}
-	known, marks := 0, 0
-	for i, named := range a.named {
-		if !named {
-			continue
-		}
-		known++
-		if variables[i].mark {
-			marks++
-		}
-	}
-	return known >= minKnown && marks > 0
+	return a.identified() && a.named.has(statusVariable) && a.named.len() >= minKnown && a.named.meets(&marks)
 }
 
 // identified tells whether the message names a request.
 func (a *accessLog) identified() bool {
-	return a.named[requestIDVariable] || a.named[extendedRequestIDVariable]
+	return a.named.has(requestIDVariable) || a.named.has(extendedRequestIDVariable)
 }
 
 // target tells what the member at a.path stands for. Members mostly come in the
@@ -133,7 +131,7 @@ func (a *accessLog) target() *target {
 		a.order = append(a.order, &custom)
 	}
 	last := &a.order[a.members]
-	if (*last).path == string(a.path) && len(a.path) > 0 {
+	if len(a.path) > 0 && bytes.Equal((*last).path, a.path) {
 		return *last
 	}
 	if t, ok := a.resolved[string(a.path)]; ok {
@@ -143,11 +141,11 @@ func (a *accessLog) target() *target {
 	a.norm = appendNormalized(a.norm[:0], a.path)
 	t := resolve(string(a.norm))
 	if len(a.resolved) < maxResolved && len(a.path) <= maxResolvedName {
-		t.path = string(a.path)
+		t.path = bytes.Clone(a.path)
 		if quoted := appendQuoted(nil, t.path); len(quoted) == len(t.path)+2 {
 			t.member = string(quoted) + ":"
 		}
-		a.resolved[t.path] = &t
+		a.resolved[string(t.path)] = &t
 	}
 	return &t
 }
@@ -169,13 +167,13 @@ func (a *accessLog) assign(t *target, raw jsontext.Value) error {
 	}
 	v := &variables[t.variable]
 	if isAbsent(raw) || t.variable == basePathVariable && string(raw) == `"(none)"` {
-		a.named[t.variable] = true
+		a.named.add(t.variable)
 		return nil
 	}
 	value, ok := a.convert(v.as, raw)
 	switch {
 	case ok:
-		a.named[t.variable] = true
+		a.named.add(t.variable)
 	case t.variable == statusVariable && a.template == nil:
 		return errNotAccessLog
 	default:
@@ -189,7 +187,7 @@ func (a *accessLog) assign(t *target, raw jsontext.Value) error {
 	switch slot := slots[t.variable]; {
 	case value == nil: // a time
 	case a.values[slot] == nil:
-		a.values[slot] = value
+		a.put(slot, value)
 	case t.variable == subjectVariable || bytes.Equal(a.values[slot], value):
 	case v.as == asDigest:
 		a.setExtra(t, value)
@@ -206,7 +204,11 @@ func (a *accessLog) setExtra(t *target, value []byte) {
 		return
 	}
 	name := t.name
-	if name == nil {
+	switch {
+	case name != nil:
+	case t.path != nil:
+		name = t.path
+	default:
 		name = a.path
 	}
 	a.addExtra(t.prefix, pathWithout(name, t.skip), value)
@@ -272,7 +274,7 @@ func (a *accessLog) settle() {
 	}
 	switch {
 	case a.values[slot] == nil:
-		a.values[slot] = value
+		a.put(slot, value)
 	case !bytes.Equal(a.values[slot], value):
 		a.addExtra(customPrefix, []byte("integrationStatus"), value)
 	}

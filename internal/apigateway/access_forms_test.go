@@ -262,7 +262,7 @@ func TestLongNames(t *testing.T) {
 	w := newEventWriter(&Options{}, nil)
 	for i := range 10 {
 		name := fmt.Sprintf("%d%s", i, strings.Repeat("x", 1000))
-		if isAccess, err := w.access.readJSON([]byte(`{"`+name+`":1,`+required+`}`), true); err != nil || !isAccess {
+		if isAccess, err := w.access.readJSON(messageText{bytes: []byte(`{"` + name + `":1,` + required + `}`), clean: true}); err != nil || !isAccess {
 			t.Fatal(isAccess, err)
 		}
 	}

@@ -13,8 +13,8 @@ var errNotAccessLog = errors.New("not an access log")
 
 // readJSON reads a JSON object and tells whether it is an access log. The error
 // tells that it is no JSON object.
-func (a *accessLog) readJSON(text []byte, clean bool) (bool, error) {
-	if err := a.readMembers(nil, text, clean); err != nil {
+func (a *accessLog) readJSON(text messageText) (bool, error) {
+	if err := a.readMembers(nil, text); err != nil {
 		if errors.Is(err, errNotAccessLog) {
 			return false, nil
 		}
@@ -25,25 +25,26 @@ func (a *accessLog) readJSON(text []byte, clean bool) (bool, error) {
 
 // readMembers reads a JSON object by a template or, without one, by the names of
 // its members. An object that is no JSON for unquoted dashes only is repaired.
-func (a *accessLog) readMembers(t *accessTemplate, text []byte, clean bool) error {
-	err := a.readObjectText(t, text, clean)
+func (a *accessLog) readMembers(t *accessTemplate, text messageText) error {
+	err := a.readObjectText(t, text)
 	if !errors.Is(err, jsonscan.ErrSyntax) {
 		return err
 	}
 	var repaired bool
-	if a.repaired, repaired = appendRepaired(a.repaired[:0], text); !repaired {
+	if a.repaired, repaired = appendRepaired(a.repaired[:0], text.bytes); !repaired {
 		return err
 	}
-	if err = a.readObjectText(t, a.repaired, clean); err == nil {
+	if err = a.readObjectText(t, messageText{bytes: a.repaired, clean: text.clean}); err == nil {
 		a.warnings |= warnUnquotedDash
 	}
 	return err
 }
 
-func (a *accessLog) readObjectText(t *accessTemplate, text []byte, clean bool) error {
-	a.begin(clean)
+func (a *accessLog) readObjectText(t *accessTemplate, text messageText) error {
+	a.begin(text.clean)
 	a.template = t
-	a.json = jsonscan.New(text)
+	a.unescaped = len(text.quotes) > 0
+	a.json = jsonscan.NewQuoted(text.bytes, text.quotes)
 	if err := a.readObject(1); err != nil {
 		return err
 	}
@@ -63,10 +64,11 @@ func (a *accessLog) readObject(depth int) error {
 	}
 	base := len(a.path)
 	for {
-		if err := a.readName(base); err != nil {
+		known, err := a.readName(base)
+		if err != nil {
 			return err
 		}
-		if err := a.readMember(depth); err != nil {
+		if err := a.readMember(depth, known); err != nil {
 			return err
 		}
 		a.path = a.path[:base]
@@ -80,30 +82,36 @@ func (a *accessLog) readObject(depth int) error {
 }
 
 // readName reads the name of a member, with which a.path then ends. Outside of other
-// objects it mostly is the one that was there in the message before.
-func (a *accessLog) readName(base int) error {
+// objects it mostly is the one that was there in the message before: then the result is
+// what that stands for, and a.path is left as it is.
+func (a *accessLog) readName(base int) (known *target, err error) {
 	if next := a.members + 1; base == 0 && next < len(a.order) {
-		if last := a.order[next]; last.member != "" && a.json.TakeText(last.member) {
-			a.path = append(a.path, last.path...)
-			return nil
+		if last := a.order[next]; last.member != "" && a.json.TakeName(last.member) {
+			return last, nil
 		}
 	}
 	name, err := a.json.Name()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if base > 0 {
 		a.path = append(a.path, '.')
 	}
 	a.path = appendText(a.path, name)
-	return nil
+	return nil, nil
 }
 
-func (a *accessLog) readMember(depth int) error {
+// readMember reads the value of a member, whose path is a.path or that of what it is known to
+// stand for.
+func (a *accessLog) readMember(depth int, known *target) error {
 	if a.members++; a.members > maxMembers {
 		return errNotAccessLog
 	}
-	if a.json.Peek() == '{' && depth < maxDepth {
+	nested := a.json.Peek() == '{' && depth < maxDepth
+	if known != nil && (nested || a.template != nil) {
+		a.path, known = append(a.path, known.path...), nil
+	}
+	if nested {
 		before := a.members
 		if err := a.readObject(depth + 1); err != nil {
 			return err
@@ -116,6 +124,9 @@ func (a *accessLog) readMember(depth int) error {
 	value, err := a.json.Value()
 	if err != nil {
 		return err
+	}
+	if known != nil {
+		return a.assign(known, value)
 	}
 	return a.set(value)
 }

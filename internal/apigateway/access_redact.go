@@ -44,8 +44,8 @@ func (r *accessRedaction) clear(a *accessLog) int {
 		return a.since(start)
 	}
 	var n int
-	for i, value := range a.values {
-		if value != nil && variables[i].as.keepsText() {
+	for i := range a.present.all() {
+		if value := a.values[i]; value != nil && variables[i].as.keepsText() {
 			start := len(a.scratch)
 			a.scratch, n = r.redactor.RedactMember(a.scratch, r.variables[i], value)
 			a.values[i] = replaced(value, start, n)

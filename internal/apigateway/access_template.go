@@ -108,10 +108,13 @@ func variableTarget(name string) target {
 
 // readBy reads a message by a template, and tells whether it is one that the
 // template gives.
-func (a *accessLog) readBy(t *accessTemplate, text []byte, clean bool) bool {
-	text = bytes.TrimSpace(text)
+func (a *accessLog) readBy(t *accessTemplate, message messageText) bool {
+	text := bytes.TrimSpace(message.bytes)
+	if len(text) < len(message.bytes) {
+		message = messageText{bytes: text, clean: message.clean} // the quotes are not where they were
+	}
 	if len(t.members) > 0 && len(text) > 0 && text[0] == '{' {
-		if err := a.readMembers(t, text, clean); err == nil && a.identified() && a.listed > a.unlisted {
+		if err := a.readMembers(t, message); err == nil && a.identified() && a.listed > a.unlisted {
 			if a.unlisted > 0 {
 				a.warnings |= warnTemplateMismatch
 			}

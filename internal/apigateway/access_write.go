@@ -18,15 +18,15 @@ func (a *accessLog) append(dst []byte) []byte {
 	if kind := a.apiType(); kind != "" {
 		dst = append(append(append(dst, `,"aws.apigateway.api_type":"`...), kind...), '"')
 	}
-	for i, value := range a.values {
-		id := varID(i)
+	for id := range a.present.all() {
+		value := a.values[id]
 		if value == nil || id == accountVariable || id == traceIDVariable {
 			continue
 		}
-		switch variables[i].as {
+		switch variables[id].as {
 		case asProtocol:
 			name, version, _ := bytes.Cut(value, []byte{'/'})
-			dst = append(append(dst, keys[i]...), '"')
+			dst = append(append(dst, keys[id]...), '"')
 			for _, c := range name {
 				dst = append(dst, c|0x20) // letters only
 			}
@@ -39,8 +39,8 @@ func (a *accessLog) append(dst []byte) []byte {
 				dst = appendRoute(dst, value)
 			}
 		}
-		dst = append(append(dst, keys[i]...), value...)
-		switch variables[i].as {
+		dst = append(append(dst, keys[id]...), value...)
+		switch variables[id].as {
 		case asAddress:
 			dst = append(append(dst, `,"network.peer.address":`...), value...)
 		case asSession:

@@ -15,6 +15,13 @@ type message struct {
 	body []byte // JSON, for all but access logs
 }
 
+// messageText is the text of a message.
+type messageText struct {
+	bytes  []byte
+	clean  bool  // no string of JSON that it may be needs repair
+	quotes []int // of [jsonscan.Unescaped], where they are known
+}
+
 // classify finds out what the message is. An access log is in w.access then.
 func (w *eventWriter) classify(ev *envelope.Event) (message, warnings) {
 	raw := ev.Message
@@ -23,6 +30,7 @@ func (w *eventWriter) classify(ev *envelope.Event) (message, warnings) {
 	}
 	valid := ev.Text != nil || utf8.Valid(raw)
 	clean := ev.Text != nil
+	var quotes []int
 	var warned warnings
 	if !valid {
 		warned |= warnInvalidUTF8
@@ -37,7 +45,7 @@ func (w *eventWriter) classify(ev *envelope.Event) (message, warnings) {
 	case len(g.templates) > 0 || mayBeAccessLine(raw):
 		switch {
 		case clean:
-			text = ev.Text
+			text, quotes = ev.Text, ev.Quotes
 		case valid:
 			w.message, clean = appendMessage(w.message[:0], raw)
 			text = w.message
@@ -49,7 +57,7 @@ func (w *eventWriter) classify(ev *envelope.Event) (message, warnings) {
 		clean = clean || valid && isClean(raw)
 	}
 	if len(text) > 0 {
-		m, more := w.classifyText(g, text, clean)
+		m, more := w.classifyText(g, messageText{text, clean, quotes})
 		warned |= more
 		if m.kind != KindText {
 			return m, warned
@@ -81,9 +89,9 @@ func textOf(ev *envelope.Event, buffer []byte) (text, used []byte) {
 // classifyText finds out what a text is: an access log by the templates of its
 // log group, an access log by its looks, a JSON object, or none of these, which
 // is left to be passed on as it is.
-func (w *eventWriter) classifyText(g *logGroup, text []byte, clean bool) (message, warnings) {
+func (w *eventWriter) classifyText(g *logGroup, text messageText) (message, warnings) {
 	for _, t := range g.templates {
-		if w.access.readBy(t, text, clean) {
+		if w.access.readBy(t, text) {
 			return message{kind: KindAccess}, 0
 		}
 	}
@@ -91,11 +99,11 @@ func (w *eventWriter) classifyText(g *logGroup, text []byte, clean bool) (messag
 	if len(g.templates) > 0 {
 		warned |= warnTemplateMismatch
 	}
-	if text[firstNonSpace(text)] == '{' {
-		m, more := w.classifyObject(g, text, clean)
+	if text.bytes[firstNonSpace(text.bytes)] == '{' {
+		m, more := w.classifyObject(g, text)
 		return m, warned | more
 	}
-	if g.isAccess && w.detect(g, text) {
+	if g.isAccess && w.detect(g, text.bytes) {
 		return message{kind: KindAccess}, warned
 	}
 	return message{kind: KindText}, warned
@@ -103,9 +111,9 @@ func (w *eventWriter) classifyText(g *logGroup, text []byte, clean bool) (messag
 
 // classifyObject finds out what a text is that begins like a JSON object. A
 // text that is none after all is left to be passed on as it is.
-func (w *eventWriter) classifyObject(g *logGroup, text []byte, clean bool) (message, warnings) {
+func (w *eventWriter) classifyObject(g *logGroup, text messageText) (message, warnings) {
 	if g.isAccess {
-		isAccess, err := w.access.readJSON(text, clean)
+		isAccess, err := w.access.readJSON(text)
 		if isAccess {
 			return message{kind: KindAccess}, 0
 		}
@@ -114,7 +122,7 @@ func (w *eventWriter) classifyObject(g *logGroup, text []byte, clean bool) (mess
 		}
 	}
 	var warned warnings
-	if w.body, warned = w.appendObject(w.body[:0], text); warned&warnInvalidJSON != 0 {
+	if w.body, warned = w.appendObject(w.body[:0], text.bytes); warned&warnInvalidJSON != 0 {
 		return message{kind: KindText}, warned
 	}
 	return message{KindJSON, w.body}, warned

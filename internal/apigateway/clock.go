@@ -11,23 +11,17 @@ func parseRequestTime(text []byte) (instant, bool) {
 	if len(text) != clockLength {
 		return instant{}, false
 	}
-	for _, at := range [...]struct {
-		index int
-		want  byte
-	}{{2, '/'}, {6, '/'}, {11, ':'}, {14, ':'}, {17, ':'}, {20, ' '}} {
-		if text[at.index] != at.want {
-			return instant{}, false
-		}
-	}
-	for _, digits := range [...][2]int{{0, 2}, {7, 11}, {12, 14}, {15, 17}, {18, 20}, {22, 26}} {
-		if !isDigits(text[digits[0]:digits[1]]) {
-			return instant{}, false
-		}
+	if text[2] != '/' || text[6] != '/' || text[11] != ':' || text[14] != ':' || text[17] != ':' || text[20] != ' ' {
+		return instant{}, false
 	}
 	month := monthOf(text[3:6])
-	day, year := int(number(text[:2])), int(number(text[7:11]))
-	hour, minute, second := int(number(text[12:14])), int(number(text[15:17])), int(number(text[18:20]))
-	offset := (int(number(text[22:24]))*60 + int(number(text[24:26]))) * 60
+	day, century, ofCentury := pair(text[0:]), pair(text[7:]), pair(text[9:])
+	hour, minute, second := pair(text[12:]), pair(text[15:]), pair(text[18:])
+	hours, minutes := pair(text[22:]), pair(text[24:])
+	if min(day, century, ofCentury, hour, minute, second, hours, minutes) < 0 {
+		return instant{}, false
+	}
+	offset := (hours*60 + minutes) * 60
 	switch {
 	case month == 0 || day == 0 || hour > 23 || minute > 59 || second > 59:
 		return instant{}, false
@@ -36,11 +30,20 @@ func parseRequestTime(text []byte) (instant, bool) {
 	case text[21] != '+':
 		return instant{}, false
 	}
-	t := time.Date(year, month, day, hour, minute, second, 0, time.UTC)
+	t := time.Date(100*century+ofCentury, month, day, hour, minute, second, 0, time.UTC)
 	if t.Day() != day {
 		return instant{}, false // a day that the month does not have
 	}
 	return validInstant(t.UnixMilli() - int64(offset)*1000)
+}
+
+// pair is the number of the two digits that a text begins with, or less than 0.
+func pair(text []byte) int {
+	tens, ones := text[0]-'0', text[1]-'0'
+	if tens > 9 || ones > 9 {
+		return -1
+	}
+	return int(10*tens + ones)
 }
 
 // monthOf is 0 for what is no month.

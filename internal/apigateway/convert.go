@@ -40,13 +40,13 @@ func (a *accessLog) convert(as conversion, raw jsontext.Value) ([]byte, bool) {
 		return a.safe(raw), true
 	}
 
-	text, ok := plainText(raw)
+	text, ok := a.plainText(raw)
 	if !ok {
 		return nil, false
 	}
 	switch as {
 	case asNumber, asIntegrationStatus:
-		return text, jsontext.Value(text).Kind() == jsontext.KindNumber && isNumber(text) && !isHuge(text)
+		return text, isPlainInteger(text) || jsontext.Value(text).Kind() == jsontext.KindNumber && isNumber(text) && !isHuge(text)
 	case asStatus:
 		return text, len(text) == 3 && '1' <= text[0] && text[0] <= '9' && isDigits(text)
 	case asBool:
@@ -83,6 +83,14 @@ func (a *accessLog) convert(as conversion, raw jsontext.Value) ([]byte, bool) {
 		return text, ok && isLetters(name) && isVersion(version)
 	}
 	return nil, false
+}
+
+// plainText is the text of a scalar that holds no escapes.
+func (a *accessLog) plainText(raw jsontext.Value) ([]byte, bool) {
+	if a.unescaped && raw.Kind() == jsontext.KindString {
+		return raw[1 : len(raw)-1], true
+	}
+	return plainText(raw)
 }
 
 // digest is the SHA-256 of a value's text, or of its JSON if it has none.
@@ -208,11 +216,11 @@ func isVersion(text []byte) bool {
 	return len(text) > 0
 }
 
-// isNumber tells whether text is a number in JSON's grammar. Nearly all are
-// plain integers.
-func isNumber(text []byte) bool {
-	if isDigits(text) {
-		return len(text) == 1 || text[0] != '0'
-	}
-	return jsontext.Value(text).IsValid()
+// isPlainInteger tells whether text is a number in JSON's grammar without sign, point
+// and exponent, and not too large. Nearly all are.
+func isPlainInteger(text []byte) bool {
+	return isDigits(text) && len(text) <= maxDigits && (len(text) == 1 || text[0] != '0')
 }
+
+// isNumber tells whether text is a number in JSON's grammar.
+func isNumber(text []byte) bool { return jsontext.Value(text).IsValid() }

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/jsonscan"
 )
 
 // isClean tells that no string in a JSON text needs repair before it is passed
@@ -15,9 +17,15 @@ func isClean(raw []byte) bool {
 	return utf8.Valid(raw) && !bytes.Contains(raw, []byte(`\u`))
 }
 
-// appendQuoted appends text as a JSON string, with invalid UTF-8 replaced.
+// appendQuoted appends text as a JSON string, with invalid UTF-8 replaced. Most are ids
+// and the like, with nothing to be escaped.
 func appendQuoted[T ~string | ~[]byte](dst []byte, text T) []byte {
-	dst, _ = jsontext.AppendQuote(dst, text) // the error tells what was replaced
+	start := len(dst)
+	dst = append(append(dst, '"'), text...)
+	if jsonscan.IsPlain(dst[start+1:]) {
+		return append(dst, '"')
+	}
+	dst, _ = jsontext.AppendQuote(dst[:start], text) // the error tells what was replaced
 	return dst
 }
 
@@ -137,10 +145,12 @@ func hasHugeNumber(raw []byte) bool {
 	return false
 }
 
+// maxDigits are those that any double can have before its point.
+const maxDigits = 308
+
 // isHuge tells whether a number is too large for a double.
 func isHuge(number []byte) bool {
-	const digits = 308 // that any double can have before its point
-	if len(number) <= digits && bytes.IndexByte(number, 'e') < 0 && bytes.IndexByte(number, 'E') < 0 {
+	if len(number) <= maxDigits && bytes.IndexByte(number, 'e') < 0 && bytes.IndexByte(number, 'E') < 0 {
 		return false
 	}
 	_, err := strconv.ParseFloat(string(number), 64)

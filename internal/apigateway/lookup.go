@@ -92,7 +92,7 @@ type target struct {
 	// attribute of a member that stands for no listed variable.
 	prefix string
 	skip   int
-	path   string // the member's, where it is remembered
+	path   []byte // the member's, where it is remembered
 	member string // its name in JSON and the colon behind it, if nothing in the path is escaped
 	// name is the variable's own where a template tells it, and takes the place
 	// of the member's path then.

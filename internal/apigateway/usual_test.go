@@ -11,7 +11,7 @@ import (
 // in log events that stand before their header, of which it knows none.
 func FuzzUsual(f *testing.F) {
 	for _, seed := range []string{
-		"", "text", accessLine(1), clfLine(1), csvLine(1), xmlLine(1), templateLine(1), applicationLine(1), secretLine(1), executionText(3), executionLine(1),
+		"", "text", accessLine(1), clfLine(1), csvLine(1), xmlLine(1), templateLine(1), jsonTemplateLine(1), " " + jsonTemplateLine(2) + "\v", applicationLine(1), secretLine(1), executionText(3), executionLine(1),
 		`{"requestId":"a","status":-,"routeKey":"-","responseLatency": - }`, "é\n\t\"\\ \\u0041 \xff",
 		"REPORT RequestId: 8f507cfc-xmpl-4697-b07a-ac58fc914c95\tDuration: 2.5 ms\tBilled Duration: 3 ms\tMemory Size: 128 MB\tMax Memory Used: 64 MB",
 		`{"time":"2024-09-05T13:47:15.001Z","type":"platform.report","record":{"requestId":"1","status":"success"}}`,
@@ -25,7 +25,8 @@ func FuzzUsual(f *testing.F) {
 			events := fmt.Sprintf(`"logEvents":[{"id":"1","message":%s},{"timestamp":1725544035523,"message":%s,"id":"2"}]`,
 				asWritten(message), asWritten(strings.ReplaceAll(message, `u`, `v`)))
 			for _, options := range []Options{
-				{Redactor: redactor}, {Executions: ExecutionsLines}, {AccessLogTemplates: map[string]string{"*": benchTemplate}}, {BatchMaxBytes: 700},
+				{Redactor: redactor}, {Executions: ExecutionsLines}, {AccessLogTemplates: map[string]string{"*": benchTemplate}}, {AccessLogTemplates: map[string]string{"*": benchJSONTemplate}},
+				{BatchMaxBytes: 700},
 			} {
 				usual, summary := format(t, options, record([]byte("{"+header+","+events+"}")))
 				other, want := format(t, options, record([]byte("{"+events+","+header+"}")))

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/log-event-pipeline/logpipe/internal/apigateway/jsonscan"
 	"github.com/log-event-pipeline/logpipe/internal/kinesis/aggregate"
 )
 
@@ -76,9 +77,9 @@ type Decoder struct {
 
 	header  header
 	event   Event
-	usual   Event  // what is read without values; its Message and ExtractedFields are not its own
-	text    []byte // of its message
-	current int64  // where the value or event being read begins
+	usual   Event              // what is read without values; its Message and ExtractedFields are not its own
+	text    jsonscan.Unescaped // of its message
+	current int64              // where the value or event being read begins
 	piece   []byte
 }
 

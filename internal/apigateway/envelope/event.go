@@ -43,6 +43,8 @@ type Event struct {
 	// in which no escape can stand for half a surrogate pair, neither for itself nor in
 	// JSON that its text may be. It is nil otherwise.
 	Text []byte
+	// Quotes are those of Text as [jsonscan.Unescaped] has them.
+	Quotes []int
 	// ExtractedFields is the raw JSON value of the fields that the filter
 	// added to the event, nil if there are none.
 	ExtractedFields jsontext.Value
@@ -65,7 +67,7 @@ func (e *Event) reset(h *Header, userRecord int, offset int64) {
 	e.Header = h
 	e.ID = e.ID[:0]
 	e.Millis, e.HasTime, e.Seconds = 0, false, false
-	e.Message, e.Text = e.Message[:0], nil
+	e.Message, e.Text, e.Quotes = e.Message[:0], nil, nil
 	e.ExtractedFields = e.ExtractedFields[:0]
 	e.Account, e.Region = e.Account[:0], e.Region[:0]
 	e.OnlySystemFields = false

@@ -92,10 +92,9 @@ func (d *Decoder) scanEvent(scan *jsonscan.Scanner) bool {
 func (d *Decoder) scanMember(scan *jsonscan.Scanner, f field) bool {
 	ev := &d.usual
 	if f == fieldMessage {
-		raw, text, ok := scan.Text(d.text)
-		d.text, ev.Text = text, nil
-		if ok {
-			ev.Message, ev.Text = raw, text
+		ev.Text, ev.Quotes = nil, nil
+		if raw, ok := scan.Text(&d.text); ok {
+			ev.Message, ev.Text, ev.Quotes = raw, d.text.Text, d.text.Quotes
 			return true
 		}
 	}

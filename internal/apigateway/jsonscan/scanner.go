@@ -21,10 +21,17 @@ var ErrSyntax = errors.New("invalid JSON")
 type Scanner struct {
 	text []byte
 	pos  int
+
+	quotes []int // of [NewQuoted]
+	next   int   // which of them is the first at pos or behind it
 }
 
 // New returns a scanner at the beginning of a text, to which its results refer.
 func New(text []byte) Scanner { return Scanner{text: text} }
+
+// NewQuoted is New for a text of which [Unescaped] tells the quotes: a string ends at the
+// next one, so that its text need not be looked at.
+func NewQuoted(text []byte, quotes []int) Scanner { return Scanner{text: text, quotes: quotes} }
 
 // Offset is how much of the text was read.
 func (s *Scanner) Offset() int { return s.pos }
@@ -56,13 +63,15 @@ func (s *Scanner) Take(c byte) bool {
 	return true
 }
 
-// TakeText skips white space and a text, and tells whether that was there.
-func (s *Scanner) TakeText(text string) bool {
+// TakeName skips white space and a member's name with the colon behind it, and tells
+// whether that was there: in quotes, without escapes and white space before the colon.
+func (s *Scanner) TakeName(name string) bool {
 	s.Peek()
-	if rest := s.text[s.pos:]; len(rest) < len(text) || string(rest[:len(text)]) != text {
+	if rest := s.text[s.pos:]; len(rest) < len(name) || string(rest[:len(name)]) != name {
 		return false
 	}
-	s.pos += len(text)
+	s.pos += len(name)
+	s.next += 2
 	return true
 }
 
@@ -82,8 +91,11 @@ func (s *Scanner) Name() (jsontext.Value, error) {
 
 // Value reads a value.
 func (s *Scanner) Value() (jsontext.Value, error) {
-	s.Peek()
+	c := s.Peek()
 	start := s.pos
+	if c == '"' && s.skipQuoted() {
+		return s.text[start:s.pos], nil
+	}
 	if err := s.skip(0); err != nil {
 		return nil, err
 	}
@@ -143,7 +155,21 @@ func (s *Scanner) skipLiteral(literal string) error {
 	return nil
 }
 
+// skipQuoted skips a string whose quotes are known, and tells whether they are.
+func (s *Scanner) skipQuoted() bool {
+	end := s.next + 1
+	if end >= len(s.quotes) || s.quotes[s.next] != s.pos {
+		return false
+	}
+	s.pos = s.quotes[end] + 1
+	s.next += 2
+	return true
+}
+
 func (s *Scanner) skipString() error {
+	if s.skipQuoted() {
+		return nil
+	}
 	text := s.text
 	if s.pos >= len(text) || text[s.pos] != '"' {
 		return ErrSyntax

@@ -15,59 +15,83 @@ const (
 	high = 0x80 * low
 )
 
-// Text skips white space and reads a string whose text can be had in the same pass, which
-// replaces dst. That is one of valid UTF-8 and of escapes of one character each that
+// Unescaped is the text of a string. It is read into again for the sake of its buffers.
+type Unescaped struct {
+	Text []byte
+	// Quotes are the places of all quotes in Text, where those alone were escaped. Then no
+	// backslash is in it and nothing below a blank, and what is between two quotes of
+	// JSON that it may be needs no look, see [NewQuoted]. It is empty otherwise.
+	Quotes []int
+}
+
+// Text skips white space and reads a string whose text can be had in the same pass. That
+// is one of valid UTF-8 and of escapes of one character each that
 // stand for no backslash before a u: then there is no escape of half a surrogate pair,
 // neither in the string nor in JSON that its text may be. It returns false for any
 // other string, for what is none, and at the end of the text, and has read nothing then.
-func (s *Scanner) Text(dst []byte) (raw jsontext.Value, text []byte, ok bool) {
+func (s *Scanner) Text(u *Unescaped) (raw jsontext.Value, ok bool) {
 	if s.Peek() != '"' {
-		return nil, dst, false
+		return nil, false
 	}
 	in := s.text[s.pos+1:]
-	dst = slices.Grow(dst[:0], len(in))
-	out := dst[:len(in)] // no text is longer than its string
+	u.Text = slices.Grow(u.Text[:0], len(in))
+	out := u.Text[:len(in)] // no text is longer than its string
+	quotes, onlyQuotes := u.Quotes[:0], true
 	i, n := 0, 0
 	var seen uint64
 	for {
 		for i+8 <= len(in) {
 			word := binary.LittleEndian.Uint64(in[i:])
 			binary.LittleEndian.PutUint64(out[n:], word)
+			seen |= word // with what is behind the string, which costs a closer look at most
 			if found := special(word); found != 0 {
 				skip := bits.TrailingZeros64(found) / 8
-				seen |= word << 1 << (63 - 8*skip) // what is behind may not be of the string
 				i += skip
 				n += skip
 				break
 			}
-			seen |= word
 			i += 8
 			n += 8
 		}
 		if i == len(in) {
-			return nil, dst, false
+			return nil, false
 		}
 		c := in[i]
 		i++
 		switch {
 		case c == '"':
-			text = out[:n]
-			if seen&high != 0 && !utf8.Valid(text) {
-				return nil, dst, false
+			if seen&high != 0 && !utf8.Valid(out[:n]) {
+				return nil, false
 			}
+			if !onlyQuotes {
+				quotes = quotes[:0]
+			}
+			u.Text, u.Quotes = out[:n], quotes
 			start := s.pos
 			s.pos += 1 + i
-			return s.text[start:s.pos:s.pos], text, true
+			return s.text[start:s.pos:s.pos], true
 		case c < ' ':
-			return nil, dst, false
+			return nil, false
 		case c == '\\':
 			if i == len(in) {
-				return nil, dst, false
+				return nil, false
 			}
 			c = unescaped[in[i]]
 			i++
+			if c == '"' {
+				quotes = append(quotes, n)
+				// In JSON another one mostly comes at once, behind a colon or a comma.
+				if i+3 <= len(in) && (in[i] == ':' || in[i] == ',') && in[i+1] == '\\' && in[i+2] == '"' {
+					out[n], out[n+1] = '"', in[i]
+					n += 2
+					i += 3
+					quotes = append(quotes, n)
+				}
+				break
+			}
+			onlyQuotes = onlyQuotes && c == '/'
 			if c == 0 || c == '\\' && (i == len(in) || in[i] == 'u') {
-				return nil, dst, false
+				return nil, false
 			}
 		default:
 			seen |= uint64(c)
@@ -84,6 +108,22 @@ func special(word uint64) uint64 {
 	x := word ^ 0x02*low
 	y := word ^ '\\'*low
 	return ((x-0x21*low)&^x | (y-low)&^y) & high
+}
+
+// IsPlain tells whether a text is ASCII that stands in a JSON string as it is.
+func IsPlain(text []byte) bool {
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		if word := binary.LittleEndian.Uint64(text[i:]); (special(word)|word)&high != 0 {
+			return false
+		}
+	}
+	for _, c := range text[i:] {
+		if c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // unescaped is what a character after a backslash stands for, or 0 where it takes more than that.
