@@ -41,6 +41,8 @@ type Format struct {
 	Concurrency int
 	// Paced: the rate of deliveries is limited.
 	Paced bool
+
+	here here
 }
 
 // Deliver is DeliverBatches, DeliverBatch and what they need.

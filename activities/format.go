@@ -39,8 +39,22 @@ const maxBatches = 2000
 const digestBytes = 6
 
 // FormatLogs reads a window's records from the stage and writes its batches there. It
-// does the same with quarantined pieces.
+// does the same with quarantined pieces. As a local activity it ends with
+// workflows.ErrorNotHere where the stage was slow or away of late.
 func (f *Format) FormatLogs(ctx context.Context, in workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
+	if !activity.GetInfo(ctx).IsLocalActivity {
+		return f.formatLogs(ctx, in)
+	}
+	if f.here.rests() {
+		return workflows.FormatLogsResult{}, newNotHere()
+	}
+	ended := f.here.begin()
+	out, err := f.formatLogs(ctx, in)
+	ended(err)
+	return out, err
+}
+
+func (f *Format) formatLogs(ctx context.Context, in workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
 	if in.Window.IsRetry() {
 		return f.formatPieces(ctx, in.Window)
 	}

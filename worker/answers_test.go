@@ -48,6 +48,8 @@ type answerCase struct {
 	// together: all batches are delivered together first. What the counts, statuses and
 	// pages of a case are is of batches that are delivered each by itself.
 	together bool
+	// large: the window is too large to be formatted within a workflow task.
+	large bool
 
 	// requests are the attempts that are made, and sends the events of those of them that
 	// have another key than the one before.
@@ -337,12 +339,15 @@ func TestWindowsGoByTheDocument(t *testing.T) {
 		t.Run(c.section+"/"+c.name, func(t *testing.T) {
 			t.Parallel()
 			w := flushedAsTold(t, c)
+			c.large = true
 			again := flushedAsTold(t, c)
+			require.True(t, w.formattedHere)
+			require.False(t, again.formattedHere)
 			for i, request := range again.attempts {
 				require.Equal(t, w.attempts[i].key, request.key)
 				require.Equal(t, w.attempts[i].body, request.body)
 			}
-			c.together = true
+			c.large, c.together = false, true
 			flushedAsTold(t, c)
 		})
 	}

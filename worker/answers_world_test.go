@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	sdkpb "go.temporal.io/api/sdk/v1"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -84,6 +85,9 @@ type world struct {
 	http      string // the last HTTP status that was shown
 	pages     []string
 	decisions int
+
+	large         bool
+	formattedHere bool // within a workflow task
 }
 
 // api takes events, and honours idempotency keys.
@@ -228,7 +232,7 @@ func (p *parameterVersions) rotate(ctx context.Context, known int64) (workflows.
 func newWorld(t *testing.T, c answerCase) *world {
 	t.Helper()
 	w := &world{
-		t: t, params: &parameterVersions{versions: map[string][]string{}}, faults: c.faults,
+		t: t, params: &parameterVersions{versions: map[string][]string{}}, faults: c.faults, large: c.large,
 		api: &api{taken: map[int]int{}, known: map[string]bool{}},
 	}
 	if c.api != nil {
@@ -271,6 +275,9 @@ func newWorld(t *testing.T, c answerCase) *world {
 	w.env = suite.NewTestWorkflowEnvironment()
 	w.env.SetTestTimeout(time.Minute)
 	w.begin = w.env.Now()
+	w.env.SetOnLocalActivityStartedListener(func(info *activity.Info, _ context.Context, _ []any) {
+		w.formattedHere = w.formattedHere || info.ActivityType.Name == workflows.FormatLogsName
+	})
 	w.env.OnUpsertTypedSearchAttributes(mock.Anything).Run(w.shown).Return(nil)
 	formatter, err := worker.NewFormatter(cfg, "eu-central-1")
 	require.NoError(t, err)
@@ -337,7 +344,11 @@ func (w *world) run(signal string) workflows.FlushWindowResult {
 		w.env.RegisterDelayedCallback(look, every)
 	}
 	w.env.RegisterDelayedCallback(look, every)
-	w.env.ExecuteWorkflow(workflows.FlushWindow, theWindow())
+	in := theWindow()
+	if w.large {
+		in.StoredBytes = 1 << 20
+	}
+	w.env.ExecuteWorkflow(workflows.FlushWindow, in)
 	require.True(w.t, w.env.IsWorkflowCompleted())
 	require.NoError(w.t, w.env.GetWorkflowError(), "%v", w.pages)
 	var out workflows.FlushWindowResult

@@ -38,6 +38,13 @@ const deliverStopTimeout = stopTimeout - 2*time.Second
 // polls is lost, as it is now and then with the SDK's two.
 const deliveryPollers = 8
 
+// tasksPerLocalActivity bounds how many workflow tasks wait in a worker for each local activity
+// that it runs at once, and leastWorkflowTasks are what it takes in any case.
+const (
+	tasksPerLocalActivity = 4
+	leastWorkflowTasks    = 16
+)
+
 // Stage is what a worker needs of the stage; *stage.Stage has it.
 type Stage interface {
 	activities.Stage
@@ -90,6 +97,10 @@ func New(d Dependencies) (*Worker, error) {
 	}
 	general := w.serve(d, window.WorkerQueue(cfg.Pipeline), sdkworker.Options{
 		MaxConcurrentActivityExecutionSize: concurrency,
+		// Small windows are formatted in workflow tasks. A worker takes no more of these than it
+		// gets done soon: what it has taken no other worker can do.
+		MaxConcurrentLocalActivityExecutionSize: concurrency,
+		MaxConcurrentWorkflowTaskExecutionSize:  max(leastWorkflowTasks, tasksPerLocalActivity*concurrency),
 	})
 	// Of its own, so that Temporal can limit the rate of deliveries and of nothing else, and
 	// so that an API that is slow keeps no slot from the other activities.

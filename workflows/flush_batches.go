@@ -386,9 +386,14 @@ func (f *flush) divides(part BatchPart) {
 	}
 }
 
-// finish counts a part as done, and its batch if it was the last one of it.
+// finish counts a part as done, and its batch if it was the last one of it. Where nothing is
+// left, the list of workflows is told of it once, when the window ends.
 func (f *flush) finish(ctx workflow.Context, part BatchPart) error {
 	f.done(part)
+	if len(f.queue)+f.active+len(f.parked) == 0 {
+		f.describe(ctx)
+		return nil
+	}
 	return f.show(ctx)
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 	"pgregory.net/rapid"
 
@@ -245,7 +247,8 @@ func TestFlushWindowDeliversEachEventOnce(t *testing.T) {
 		discards := rapid.Bool().Draw(r, "an operator discards")
 
 		together := rapid.Bool().Draw(r, "batches are sent together")
-		out := api.flush(t, r, formatted, discards, together)
+		small := rapid.Bool().Draw(r, "the window is small")
+		out := api.flush(t, r, formatted, discards, together, small)
 		missing := 0
 		for e := range formatted.Events {
 			if api.taken[e] > 1 {
@@ -283,14 +286,24 @@ func (d *destination) throw(thing string, sides int) int {
 }
 
 // flush runs the workflow to its end, with an operator who decides every hour.
-func (d *destination) flush(t *testing.T, r *rapid.T, formatted workflows.FormatLogsResult, discards, together bool) workflows.FlushWindowResult {
+func (d *destination) flush(t *testing.T, r *rapid.T, formatted workflows.FormatLogsResult, discards, together, small bool) workflows.FlushWindowResult {
 	t.Helper()
 	in := aWindow()
+	if !small {
+		in.StoredBytes = 1 << 20
+	}
 	for run := 0; ; run++ {
 		env, w := environment(t), newWorker()
 		w.format = func(workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
-			if d.throw("format", 3) == 0 {
+			switch fault := d.throw("format", 12); {
+			case fault < 4:
 				return workflows.FormatLogsResult{}, unavailable(workflows.ErrorStageUnavailable, workflows.Refusal{})
+			case fault == 4:
+				return workflows.FormatLogsResult{}, refused(workflows.ErrorStageObject, 0)
+			case fault == 5 && w.here:
+				return workflows.FormatLogsResult{}, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, nil)
+			case fault == 6 && w.here:
+				return workflows.FormatLogsResult{}, unavailable(workflows.ErrorNotHere, workflows.Refusal{})
 			}
 			return formatted, nil
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
@@ -51,8 +52,11 @@ func TestFlushWindowDeliversTogether(t *testing.T) {
 		}), nil
 	}
 	w.register(env)
+	upserts := 0
+	env.OnUpsertTypedSearchAttributes(mock.Anything).Run(func(mock.Arguments) { upserts++ }).Return(nil)
 	out := flushed(t, env)
 	require.Equal(t, visibility.StatusDelivered, out.Status)
+	require.Equal(t, 1, upserts, "at the end")
 	require.Equal(t, 100, out.Attempts)
 	require.Equal(t, 202, out.HTTPStatus)
 	require.Len(t, w.delivered, 100)

@@ -132,9 +132,7 @@ func (f *flush) listen(ctx workflow.Context) {
 // format makes the staged records into batches, unless an earlier run has.
 func (f *flush) format(ctx workflow.Context) error {
 	for f.in.Progress == nil || f.in.Progress.Unformatted {
-		err := f.persist(ctx, f.stage, func(ctx workflow.Context, tries int32) error {
-			return workflow.ExecuteActivity(formatLogsOptions(ctx, f.in, tries), FormatLogsName, FormatLogsInput{Window: f.in}).Get(ctx, &f.formatted)
-		})
+		err := f.formatLogs(ctx)
 		if err == nil {
 			break
 		}

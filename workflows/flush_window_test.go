@@ -35,6 +35,8 @@ type worker struct {
 
 	// Activities of a workflow run at the same time; a fake takes one after another.
 	mu        sync.Mutex
+	here      bool     // format is called by a local activity
+	formatted []string // where format was called, "here" or "apart"
 	attempt   int      // number of the attempt that deliver is called for
 	delivered []string // idempotency keys, as accepted
 	cleared   []string // stage keys
@@ -76,9 +78,14 @@ func newWorker() *worker {
 }
 
 func (w *worker) register(env *testsuite.TestWorkflowEnvironment) {
-	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
+	env.RegisterActivityWithOptions(func(ctx context.Context, in workflows.FormatLogsInput) (workflows.FormatLogsResult, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		where := "apart"
+		if w.here = activity.GetInfo(ctx).IsLocalActivity; w.here {
+			where = "here"
+		}
+		w.formatted = append(w.formatted, where)
 		return w.format(in)
 	}, activity.RegisterOptions{Name: workflows.FormatLogsName})
 	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.AcquireTokenInput) (workflows.TokenVersion, error) {

@@ -72,6 +72,8 @@ const (
 	ErrorStageUnavailable = "StageUnavailable"
 	// ErrorStageObject: a staged object is missing or damaged.
 	ErrorStageObject = "StageObject"
+	// ErrorNotHere: FormatLogs does not run in workflow tasks now, but as an activity.
+	ErrorNotHere = "NotHere"
 	// ErrorPanic: the code of an activity is wrong.
 	ErrorPanic = "Panic"
 )

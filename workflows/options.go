@@ -75,8 +75,22 @@ func formatLogsOptions(ctx workflow.Context, in FlushWindowInput, tries int32) w
 		StartToCloseTimeout: 5 * time.Minute,
 		HeartbeatTimeout:    30 * time.Second,
 		RetryPolicy:         retryQuickly(tries),
-		Summary:             fmt.Sprintf("%d records, %d bytes stored", in.Records, in.StoredBytes),
+		Summary:             formatSummary(in),
 	})
+}
+
+// formatLocallyOptions: one attempt, in the time that a workflow task may take without asking
+// for more.
+func formatLocallyOptions(ctx workflow.Context, in FlushWindowInput) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		ScheduleToCloseTimeout: 5 * time.Second,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+		Summary:                formatSummary(in),
+	})
+}
+
+func formatSummary(in FlushWindowInput) string {
+	return fmt.Sprintf("%d records, %d bytes stored", in.Records, in.StoredBytes)
 }
 
 // acquireTokenOptions: an attempt that finds no token says itself when to try again.

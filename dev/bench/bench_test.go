@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/proto"
@@ -140,9 +141,16 @@ func TestHistory(t *testing.T) {
 	}, 0)
 	for task, actions := range map[int64]int{7: 1, 8: 1} {
 		marker := &historypb.HistoryEvent_MarkerRecordedEventAttributes{
-			MarkerRecordedEventAttributes: &historypb.MarkerRecordedEventAttributes{MarkerName: "LocalActivity", WorkflowTaskCompletedEventId: task},
+			MarkerRecordedEventAttributes: &historypb.MarkerRecordedEventAttributes{
+				MarkerName: "LocalActivity", WorkflowTaskCompletedEventId: task,
+				Details: map[string]*commonpb.Payloads{
+					"data":   payloads(t, map[string]any{"ActivityID": "1", "ActivityType": workflows.FormatLogsName, "Attempt": 1}),
+					"result": payloads(t, workflows.FormatLogsResult{Batches: []workflows.Batch{{Bytes: 7}}}),
+				},
+			},
 		}
 		add(enumspb.EVENT_TYPE_MARKER_RECORDED, marker, actions)
+		marker.MarkerRecordedEventAttributes.Failure = &failurepb.Failure{Message: "not now"}
 		add(enumspb.EVENT_TYPE_MARKER_RECORDED, marker, 0)
 	}
 	add(enumspb.EVENT_TYPE_MARKER_RECORDED, &historypb.HistoryEvent_MarkerRecordedEventAttributes{
@@ -154,7 +162,7 @@ func TestHistory(t *testing.T) {
 	} {
 		add(kind, nil, 1)
 	}
-	require.Equal(t, 1340, int(r.stageBytes))
+	require.Equal(t, 1354, int(r.stageBytes))
 	require.Equal(t, 1, int(r.windows))
 	require.Equal(t, id, int64(r.historyEvents))
 	require.Equal(t, size, int(r.historyBytes))

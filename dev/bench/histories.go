@@ -171,10 +171,13 @@ func (r *historyReader) actionsOf(e *historypb.HistoryEvent) int {
 	return 0
 }
 
+// localActivity is the name of the markers of local activities.
+const localActivity = "LocalActivity"
+
 // actionsOfMarker: all local activities of a workflow task are one action.
 func (r *historyReader) actionsOfMarker(a *historypb.MarkerRecordedEventAttributes) int {
 	switch a.GetMarkerName() {
-	case "LocalActivity":
+	case localActivity:
 		task := a.GetWorkflowTaskCompletedEventId()
 		if r.markers[task] {
 			return 0
@@ -209,29 +212,46 @@ func (r *historyReader) begin(a *historypb.WorkflowExecutionStartedEventAttribut
 
 // stage adds what an event says was written to the stage.
 func (r *historyReader) stage(e *historypb.HistoryEvent) error {
-	a := e.GetActivityTaskCompletedEventAttributes()
-	if a == nil {
-		return nil
+	activity, result, err := r.completed(e)
+	if err != nil {
+		return err
 	}
 	var written []workflows.Batch
-	switch r.activities[a.GetScheduledEventId()] {
+	switch activity {
 	case workflows.FormatLogsName:
-		var result workflows.FormatLogsResult
-		if err := decode(a.GetResult(), &result); err != nil {
+		var formatted workflows.FormatLogsResult
+		if err := decode(result, &formatted); err != nil {
 			return err
 		}
-		written = result.Batches
+		written = formatted.Batches
 	case workflows.SplitBatchName:
-		var result workflows.SplitBatchResult
-		if err := decode(a.GetResult(), &result); err != nil {
+		var split workflows.SplitBatchResult
+		if err := decode(result, &split); err != nil {
 			return err
 		}
-		written = result.Batches
+		written = split.Batches
 	}
 	for _, b := range written {
 		r.stageBytes += float64(b.Bytes)
 	}
 	return nil
+}
+
+// completed is which activity, local or not, an event says has succeeded, and its result.
+func (r *historyReader) completed(e *historypb.HistoryEvent) (string, *commonpb.Payloads, error) {
+	if a := e.GetActivityTaskCompletedEventAttributes(); a != nil {
+		return r.activities[a.GetScheduledEventId()], a.GetResult(), nil
+	}
+	a := e.GetMarkerRecordedEventAttributes()
+	if a.GetMarkerName() != localActivity || a.GetFailure() != nil {
+		return "", nil, nil
+	}
+	// As the SDK writes it.
+	var of struct{ ActivityType string }
+	if err := decode(a.GetDetails()["data"], &of); err != nil {
+		return "", nil, fmt.Errorf("local activity: %w", err)
+	}
+	return of.ActivityType, a.GetDetails()["result"], nil
 }
 
 func decode(payloads *commonpb.Payloads, into any) error {
