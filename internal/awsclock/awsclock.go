@@ -23,9 +23,7 @@ func Of(answer middleware.Metadata, err error) (time.Time, error) {
 	if !answered || refused.Response == nil {
 		return time.Time{}, err
 	}
-	at, dateErr := http.ParseTime(refused.Response.Header.Get("Date"))
-	if dateErr != nil {
-		return time.Time{}, nil // it is answered, and does not tell
-	}
+	// A date that cannot be read leaves a zero time.
+	at, _ := http.ParseTime(refused.Response.Header.Get("Date"))
 	return at.UTC(), nil
 }
