@@ -72,6 +72,6 @@ through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
 	}
 	root.PersistentFlags().String("config", "", "YAML file with settings")
 	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs), formatCommand(), quarantineCommand(logs),
-		redriveCommand(logs), discardCommand(logs))
+		redriveCommand(logs), discardCommand(logs), setupCommand(), checkCommand())
 	return root
 }
