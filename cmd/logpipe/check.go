@@ -54,7 +54,7 @@ The exit status is 1 if anything fails, and 2 for misuse.`,
   logpipe check --role starter --only stream,stage
   logpipe check --request-token
   logpipe check --json | jq -r 'select(.status == "fail") | .name + ": " + .remedy'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			role, ok := roles[flags.role]
 			switch {
@@ -78,7 +78,9 @@ The exit status is 1 if anything fails, and 2 for misuse.`,
 	f.DurationVar(&flags.timeout, "timeout", checkTimeout, "how long each check may take; all of them run at once")
 	f.BoolVar(&flags.requestToken, "request-token", false, "ask the token endpoint for a token, which is not kept")
 	flags.output = outputFlags(cmd, "finding")
-	completeWith(cmd, "only", checkup.Names()...)
+	if err := cmd.RegisterFlagCompletionFunc("only", completeList(checkup.Names())); err != nil {
+		panic(err) // the flag is not there
+	}
 	completeWith(cmd, "role", "starter", "worker", "all")
 	return cmd
 }

@@ -50,7 +50,7 @@ It needs Temporal (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …) and no other setti
   logpipe setup
   TEMPORAL_NAMESPACE=logs logpipe setup --create-namespace --retention 168h
   logpipe setup --json | jq -r 'select(.state != "present") | .attribute'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("retention") && !flags.create {
 				return errors.New("--retention is that of a namespace that is made: give --create-namespace, too, or change it with temporal operator namespace update")
@@ -101,7 +101,7 @@ func setup(ctx context.Context, place connect.Place, flags setupFlags, out io.Wr
 		return fmt.Errorf("%w at %s; set TEMPORAL_NAMESPACE to one that exists, or make it: logpipe setup --create-namespace --retention 72h; in Temporal Cloud: tcld namespace create", err, place.Address)
 	}
 	if err != nil {
-		return fmt.Errorf("Temporal at %s: %w; is TEMPORAL_API_KEY one that the namespace lets in?", place.Address, err)
+		return fmt.Errorf("the namespace of Temporal at %s: %w; is TEMPORAL_API_KEY one that the namespace lets in?", place.Address, err)
 	}
 	if plan.Mistyped() {
 		p.attributes(plan)
@@ -114,9 +114,9 @@ func setup(ctx context.Context, place connect.Place, flags setupFlags, out io.Wr
 	if plan.Create {
 		if err := s.Create(ctx); err != nil {
 			return fmt.Errorf("%w; whoever may can: temporal operator namespace create --namespace %s --retention %s; in Temporal Cloud: tcld namespace create",
-				err, place.Namespace, flags.retention)
+				err, place.Namespace, hours(flags.retention))
 		}
-		p.say("created namespace %s, which remembers windows for %s\n", place.Namespace, flags.retention)
+		p.say("created namespace %s, which remembers windows for %s\n", place.Namespace, hours(flags.retention))
 	}
 	if err := s.Register(ctx, plan); err != nil {
 		p.attributes(plan)
@@ -188,7 +188,7 @@ func (p *setupPrinter) attributes(plan namespace.Plan) {
 
 func (p *setupPrinter) dryRun(plan namespace.Plan, retention time.Duration) {
 	if plan.Create {
-		p.say("namespace %s is not there: it would be created with a retention of %s\n", p.place.Namespace, retention)
+		p.say("namespace %s is not there: it would be created with a retention of %s\n", p.place.Namespace, hours(retention))
 	}
 	p.attributes(plan)
 	if len(plan.Missing()) > 0 || plan.Create {
@@ -212,6 +212,9 @@ func (p *setupPrinter) commands(plan namespace.Plan) {
 func broken(command, before string) string {
 	return strings.ReplaceAll(command, before, " \\\n   "+before)
 }
+
+// hours writes a retention as people do.
+func hours(d time.Duration) string { return strings.TrimSuffix(d.String(), "0m0s") }
 
 // isCloud reports whether an address is one of Temporal Cloud.
 func isCloud(address string) bool {
