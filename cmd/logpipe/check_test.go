@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,10 +11,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
 	"github.com/log-event-pipeline/logpipe/internal/connect/frontendtest"
 	"github.com/log-event-pipeline/logpipe/operator/checkup"
+	"github.com/log-event-pipeline/logpipe/starter"
 )
 
 // TestCheckWithoutAnything: where nothing can be reached, each check says so for itself.
@@ -167,4 +170,65 @@ func TestCompletion(t *testing.T) { //nolint:paralleltest // it sets the environ
 		require.Contains(t, out.stdout, "logpipe")
 		require.NoError(t, os.WriteFile(filepath.Join(dir, shell), []byte(out.stdout), 0o600))
 	}
+}
+
+// TestCompletionOfWindows: the ids of what waits, and nothing where Temporal is away.
+func TestCompletionOfWindows(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
+	temporal := frontendtest.Start(t, "default")
+	temporal.Place(flushing(t, "p/flush/7/1", "parked", "413"), flushing(t, "p/flush/7/2", "parked", "422"))
+	env := environment{"TEMPORAL_ADDRESS": temporal.Address, "LOGPIPE_PIPELINE": "p"}
+	for name, value := range isolated(t) {
+		t.Setenv(name, value)
+	}
+	for name, value := range env {
+		t.Setenv(name, value)
+	}
+	complete := func() string {
+		var stdout, stderr bytes.Buffer
+		require.Equal(t, exitOK, run(t.Context(), []string{"__complete", "redrive", ""}, &stdout, &stderr))
+		return stdout.String()
+	}
+	require.Equal(t, "p/flush/7/1\tparked, since 2026-03-04T05:06:07Z\np/flush/7/2\tparked, since 2026-03-04T05:06:07Z\n:4\n", complete())
+	require.Empty(t, temporal.Attributes(), "to complete is to look only")
+	t.Setenv("TEMPORAL_ADDRESS", closedPort(t))
+	require.Equal(t, ":4\n", complete())
+}
+
+// TestRetryPrinter: a line for each workflow.
+func TestRetryPrinter(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := retryPrinter{&out, true}
+	require.NoError(t, p.retried(starter.Retried{WorkflowID: "p/retry/7", Pieces: 3, Left: 2}))
+	require.NoError(t, p.retried(starter.Retried{WorkflowID: "p/retry/8", Left: 5}))
+	p.summary(1, 3, 7)
+	require.Equal(t, `{"workflow_id":"p/retry/7","outcome":"started","pieces":3,"left":2}
+{"workflow_id":"p/retry/8","outcome":"running","pieces":0,"left":5}
+`, out.String())
+}
+
+// TestChecksAreDocumented: docs/operations.md says of each what it tries.
+func TestChecksAreDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	require.NoError(t, err)
+	for _, name := range checkup.Names() {
+		require.Contains(t, string(text), "\n| `"+name+"` | ")
+	}
+}
+
+// TestEveryCommandHasExamples: whoever asks for help sees how it is used.
+func TestEveryCommandHasExamples(t *testing.T) {
+	t.Parallel()
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if cmd.Runnable() && !cmd.HasSubCommands() {
+			require.Contains(t, cmd.Example, cmd.CommandPath())
+			require.NotEmpty(t, cmd.Long, cmd.CommandPath())
+		}
+		for _, sub := range cmd.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRoot(io.Discard))
 }

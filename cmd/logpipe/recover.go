@@ -86,13 +86,13 @@ func recoverPipeline(ctx context.Context, cfg config.Config, dryRun bool, out pl
 		return err // before anything is done that nobody was told of
 	}
 	if dryRun {
-		return errors.Join(out.dryRun(), damage(plan))
+		return errors.Join(out.dryRun(plan), damage(plan))
 	}
 	done, err := recovery.Run(ctx, plan)
 	if err != nil {
 		return err
 	}
-	return errors.Join(out.done(done.Started, done.Known, done.Markers, window.StreamReaderID(cfg.Pipeline)), damage(plan))
+	return errors.Join(out.done(plan, done.Started, done.Known, done.Markers, window.StreamReaderID(cfg.Pipeline)), damage(plan))
 }
 
 // damage is the error of a plan that leaves something behind.

@@ -80,23 +80,24 @@ func (p planPrinter) plan(cfg config.Config, plan starter.RecoveryPlan, now time
 type result struct {
 	Kind       string `json:"kind"`
 	DryRun     bool   `json:"dry_run"`
+	Position   string `json:"other_shards_from"`
 	Started    int    `json:"windows_started"`
 	Known      int    `json:"windows_known"`
 	Markers    int    `json:"markers_written"`
 	WorkflowID string `json:"workflow_id,omitempty"`
 }
 
-func (p planPrinter) dryRun() error {
+func (p planPrinter) dryRun(plan starter.RecoveryPlan) error {
 	if p.json {
-		return printLine(p, result{Kind: kindResult, DryRun: true})
+		return printLine(p, result{Kind: kindResult, DryRun: true, Position: plan.Position.String()})
 	}
 	fmt.Fprintln(p, "\nnothing was done: this is a dry run")
 	return nil
 }
 
-func (p planPrinter) done(started, known, markers int, workflowID string) error {
+func (p planPrinter) done(plan starter.RecoveryPlan, started, known, markers int, workflowID string) error {
 	if p.json {
-		return printLine(p, result{kindResult, false, started, known, markers, workflowID})
+		return printLine(p, result{kindResult, false, plan.Position.String(), started, known, markers, workflowID})
 	}
 	fmt.Fprintf(p, "\nwindows started: %d, found running or ended: %d; markers written: %d; started workflow %s\nnow start workers and starters\n",
 		started, known, markers, workflowID)

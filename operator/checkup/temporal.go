@@ -55,7 +55,7 @@ func Temporal(c TemporalCheck) Check {
 		service, err := c.Open(ctx)
 		if err != nil {
 			r.fail("connection", "", err)
-			r.untried("Temporal cannot be reached", "namespace", "retention", "search-attributes", "checkpoints", "pollers")
+			r.untried("Temporal cannot be reached", "namespace", "retention", "search-attributes", "checkpoints", "starters", "workers")
 			return
 		}
 		host, _, err := net.SplitHostPort(c.Place.Address)
@@ -68,7 +68,7 @@ func Temporal(c TemporalCheck) Check {
 		retention, err := service.Retention(ctx)
 		if err != nil {
 			r.fail("namespace", remedyNamespace(c.Place, err), fmt.Errorf("namespace %q: %w", c.Place.Namespace, err))
-			r.untried("the namespace cannot be read", "retention", "search-attributes", "checkpoints", "pollers")
+			r.untried("the namespace cannot be read", "retention", "search-attributes", "checkpoints", "starters", "workers")
 			return
 		}
 		r.ok("namespace", "namespace %q is there", c.Place.Namespace)
@@ -125,7 +125,7 @@ func (c TemporalCheck) attributes(ctx context.Context, service Service, r *Repor
 	}
 	fault := compared.Fault(c.Place.Namespace)
 	if fault != nil {
-		r.fail("search-attributes", "", fault)
+		r.fail("search-attribute-types", "", fault)
 	}
 	if len(compared.Missing) > 0 {
 		names := strings.Join(slices.Sorted(maps.Keys(compared.Missing)), ", ")
@@ -196,7 +196,7 @@ func (c TemporalCheck) pollers(ctx context.Context, service Service, r *Report) 
 			}
 			n, err := service.Pollers(ctx, q.name, q.kind)
 			if err != nil {
-				r.note("pollers", "whether a %s runs is not known: %v", role.name, err)
+				r.note(role.name+"s", "whether one runs is not known: %v", err)
 				return
 			}
 			if most = max(most, n); n == 0 {
@@ -205,11 +205,11 @@ func (c TemporalCheck) pollers(ctx context.Context, service Service, r *Report) 
 		}
 		switch {
 		case most == 0:
-			r.note("pollers", "no %s runs", role.name)
+			r.note(role.name+"s", "no %s runs", role.name)
 		case len(idle) > 0:
-			r.warn("pollers", fmt.Sprintf("look at the log of the %ss: all of them should have the same version", role.name), "nobody polls %s", strings.Join(slices.Compact(idle), ", "))
+			r.warn(role.name+"s", fmt.Sprintf("look at the log of the %ss: all of them should have the same version", role.name), "nobody polls %s", strings.Join(slices.Compact(idle), ", "))
 		default:
-			r.ok("pollers", "%ss that run: %d", role.name, most)
+			r.ok(role.name+"s", "%ss that run: %d", role.name, most)
 		}
 	}
 }
