@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -53,7 +55,7 @@ The exit status is 1 if anything fails, and 2 for misuse.`,
 		Example: `  logpipe check --config logpipe.yaml
   logpipe check --role starter --only stream,stage
   logpipe check --request-token
-  logpipe check --json | jq -r 'select(.status == "fail") | .name + ": " + .remedy'`,
+  logpipe check --json | jq -r 'select(.status == "fail") | .name + ": " + .message'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			role, ok := roles[flags.role]
@@ -98,8 +100,11 @@ func check(ctx context.Context, cmd *cobra.Command, flags checkFlags, role confi
 	}
 	printer := findingPrinter{out: cmd.OutOrStdout(), json: flags.output.asJSON(), colours: coloured(cmd.OutOrStdout())}
 	counts := map[checkup.Status]int{}
+	var names []string // of all findings, shown or not
 	checkup.Run(ctx, checks, flags.timeout, func(f checkup.Finding) {
-		if shown(f) {
+		names = append(names, f.Name)
+		// What an interruption has broken off is no finding.
+		if shown(f) && ctx.Err() == nil {
 			counts[f.Status]++
 			printer.print(f)
 		}
@@ -108,6 +113,9 @@ func check(ctx context.Context, cmd *cobra.Command, flags checkFlags, role confi
 		return &processError{errInterrupted}
 	}
 	printer.summary(counts)
+	if err := nothingFound(flags, names); err != nil && counts[checkup.Fail] == 0 {
+		return &processError{err}
+	}
 	switch {
 	case printer.err != nil:
 		return &processError{printer.err}
@@ -115,6 +123,28 @@ func check(ctx context.Context, cmd *cobra.Command, flags checkFlags, role confi
 		return &processError{errReported}
 	}
 	return nil
+}
+
+// nothingFound names what was asked for and not looked at: a script whose --only has a
+// wrong name must not take that for a success.
+func nothingFound(flags checkFlags, found []string) error {
+	var faults []error
+	for _, name := range flags.only {
+		group, _, single := strings.Cut(name, "/")
+		var beside []string
+		for _, f := range found {
+			if strings.HasPrefix(f, group+"/") && !slices.Contains(beside, f) {
+				beside = append(beside, f)
+			}
+		}
+		switch {
+		case len(beside) == 0:
+			faults = append(faults, fmt.Errorf("--only %s: not looked at, a %s does not need it: try --role all", name, flags.role))
+		case single && !slices.Contains(beside, name):
+			faults = append(faults, fmt.Errorf("--only %s: nothing was found under this name; what was: %s", name, strings.Join(beside, ", ")))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // probeName tells the object of this check from those of others.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,10 +77,26 @@ func TestCheckByRole(t *testing.T) { //nolint:paralleltest // it sets the enviro
 		require.Contains(t, out.stdout, action)
 	}
 	asked = nil
-	out = logpipe(t, env, "check", "--role", "worker", "--only", "stream,parameters")
+	out = logpipe(t, env, "check", "--role", "worker", "--only", "parameters,stream")
 	require.Equal(t, []string{"GetParameter"}, asked)
 	require.Contains(t, out.stdout, "ssm:GetParameter")
 	require.Empty(t, temporal.Attributes(), "nothing is registered")
+}
+
+// TestCheckOfNothing: a wrong name in --only is no success.
+func TestCheckOfNothing(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
+	for only, says := range map[string]string{
+		"stage/pt": "what was: stage/put, stage/get, stage/list, stage/delete",
+		"stream":   "a worker does not need it",
+	} {
+		out := logpipe(t, nil, "check", "--role", "worker", "--only", only)
+		require.Equal(t, exitFailed, out.status)
+		require.Len(t, out.lines, 1)
+		require.Contains(t, out.lines[0], "--only "+only)
+		require.Contains(t, out.lines[0], says)
+	}
+	out := logpipe(t, nil, "check", "--only", "stage/put")
+	require.Equal(t, exitOK, out.status, out.lines)
 }
 
 func TestFindingPrinter(t *testing.T) {
@@ -173,7 +190,7 @@ func TestCompletion(t *testing.T) { //nolint:paralleltest // it sets the environ
 }
 
 // TestCompletionOfWindows: the ids of what waits, and nothing where Temporal is away.
-func TestCompletionOfWindows(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
+func TestCompletionOfWindows(t *testing.T) {
 	temporal := frontendtest.Start(t, "default")
 	temporal.Place(flushing(t, "p/flush/7/1", "parked", "413"), flushing(t, "p/flush/7/2", "parked", "422"))
 	env := environment{"TEMPORAL_ADDRESS": temporal.Address, "LOGPIPE_PIPELINE": "p"}
@@ -202,9 +219,10 @@ func TestRetryPrinter(t *testing.T) {
 	require.NoError(t, p.retried(starter.Retried{WorkflowID: "p/retry/7", Pieces: 3, Left: 2}))
 	require.NoError(t, p.retried(starter.Retried{WorkflowID: "p/retry/8", Left: 5}))
 	p.summary(1, 3, 7)
-	require.Equal(t, `{"workflow_id":"p/retry/7","outcome":"started","pieces":3,"left":2}
-{"workflow_id":"p/retry/8","outcome":"running","pieces":0,"left":5}
-`, out.String())
+	lines := slices.Collect(strings.Lines(out.String()))
+	require.Len(t, lines, 2)
+	require.JSONEq(t, `{"workflow_id":"p/retry/7","outcome":"started","pieces":3,"left":2}`, lines[0])
+	require.JSONEq(t, `{"workflow_id":"p/retry/8","outcome":"running","pieces":0,"left":5}`, lines[1])
 }
 
 // TestChecksAreDocumented: docs/operations.md says of each what it tries.

@@ -141,7 +141,7 @@ func TestCheckOfARunningPipeline(t *testing.T) {
 		require.NotEmpty(t, called.of(process))
 		require.Subset(t, tried, called.of(process), "what a %s does", process)
 	}
-	status, found = check(t, as("check"), "--role worker --request-token --only token/request,stream")
+	status, found = check(t, as("check"), "--role worker --request-token --only token/request")
 	require.Zero(t, status, found)
 	require.Len(t, found, 1)
 	require.Contains(t, found["token/request"].Message, "not kept")

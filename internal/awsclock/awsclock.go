@@ -20,7 +20,7 @@ func Of(answer middleware.Metadata, err error) (time.Time, error) {
 		return at.UTC(), nil
 	}
 	refused, answered := errors.AsType[*awshttp.ResponseError](err)
-	if !answered || refused.Response == nil {
+	if !answered || refused.HTTPStatusCode() == 0 { // the SDK makes one of a lost connection, too
 		return time.Time{}, err
 	}
 	// A date that cannot be read leaves a zero time.

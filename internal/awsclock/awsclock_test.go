@@ -57,3 +57,23 @@ func TestOf(t *testing.T) {
 	_, err := awsclock.Of(middleware.Metadata{}, down)
 	require.ErrorIs(t, err, down)
 }
+
+// TestOfNoAnswer: a request that ends without an answer tells no time, and says so.
+func TestOfNoAnswer(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			_ = conn.Close()
+		}
+	}))
+	defer server.Close()
+	client := ssm.New(ssm.Options{
+		Region: "eu-central-1", BaseEndpoint: &server.URL, Retryer: aws.NopRetryer{},
+		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
+	})
+	_, err := client.GetParameter(t.Context(), &ssm.GetParameterInput{Name: aws.String("n")})
+	require.Error(t, err)
+	_, err = awsclock.Of(middleware.Metadata{}, err)
+	require.Error(t, err)
+}

@@ -94,8 +94,8 @@ func (r *Report) warn(what, remedy, format string, args ...any) {
 
 func (r *Report) fail(what, remedy string, err error) {
 	message := err.Error()
-	if cause := context.Cause(r.ctx); errors.Is(cause, errTimeout) {
-		message = fmt.Sprintf("%v: %s", cause, message)
+	if over, ok := errors.AsType[*timeoutError](context.Cause(r.ctx)); ok && !strings.Contains(message, over.Error()) {
+		message = over.Error() + ": " + message
 	}
 	r.add(what, Fail, message, remedy)
 }
@@ -107,8 +107,10 @@ func (r *Report) untried(why string, whats ...string) {
 	}
 }
 
-// errTimeout ends a check that takes too long.
-var errTimeout = errors.New("no answer in time")
+// timeoutError ends a check that takes too long.
+type timeoutError struct{ after time.Duration }
+
+func (e *timeoutError) Error() string { return fmt.Sprintf("no answer within %s", e.after) }
 
 // Run runs the checks side by side, each for no longer than timeout, and hands on their
 // findings in the order of the checks. It returns how many there are of each status.
@@ -130,7 +132,7 @@ func Run(ctx context.Context, checks []Check, timeout time.Duration, found func(
 }
 
 func run(ctx context.Context, check Check, timeout time.Duration) []Finding {
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w, which is %s", errTimeout, timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &timeoutError{timeout})
 	defer cancel()
 	r := &Report{check: check.Name, ctx: ctx}
 	ended := make(chan struct{})

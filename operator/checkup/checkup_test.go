@@ -264,10 +264,10 @@ func TestRun(t *testing.T) {
 		})
 		require.Equal(t, 11*time.Second, time.Since(begun), "all at once")
 		require.Equal(t, 2, counts[checkup.Fail])
-		require.Contains(t, messages[0], "no answer in time, which is 10s")
+		require.Contains(t, messages[0], "no answer within 10s")
 		at := len(names) - 3
 		require.Equal(t, "stage/unfinished", names[at])
-		require.Contains(t, messages[at], "no answer in time, which is 10s")
+		require.Contains(t, messages[at], "no answer within 10s")
 		require.Equal(t, "settings/valid", names[at+1], "in the order of the checks")
 	})
 }

@@ -40,9 +40,13 @@ func Token(c TokenCheck) Check {
 	return Check{Name: nameToken, Run: func(ctx context.Context, r *Report) {
 		external := c.Config.TokenSource == config.TokenFromOthers
 		if !external {
-			answer, err := c.Endpoint(ctx)
-			r.endpoint("endpoint", c.Config.TokenURL, answer, err, c.Now(),
-				"check LOGPIPE_TOKEN_URL and the way there; a certificate authority of your own belongs into the system's roots, or into the file that SSL_CERT_FILE names")
+			// Beside the rest: an endpoint that hangs takes none of its time.
+			asked := c.probe(ctx)
+			defer func() {
+				p := <-asked
+				r.endpoint("endpoint", c.Config.TokenURL, p.answer, p.err, c.Now(),
+					"check LOGPIPE_TOKEN_URL and the way there; a certificate authority of your own belongs into the system's roots, or into the file that SSL_CERT_FILE names")
+			}()
 		}
 		store, source, err := c.Open(ctx)
 		if err != nil {
@@ -58,6 +62,21 @@ func Token(c TokenCheck) Check {
 			r.note("request", "not tried: a token is only asked for with --request-token")
 		}
 	}}
+}
+
+// probed is what came of asking the token endpoint.
+type probed struct {
+	answer reach.Answer
+	err    error
+}
+
+func (c TokenCheck) probe(ctx context.Context) <-chan probed {
+	done := make(chan probed, 1)
+	go func() {
+		answer, err := c.Endpoint(ctx)
+		done <- probed{answer, err}
+	}()
+	return done
 }
 
 func (c TokenCheck) parameter(ctx context.Context, store TokenStore, r *Report, external bool) {
