@@ -30,8 +30,9 @@ type formatFlags struct {
 func formatCommand() *cobra.Command {
 	var flags formatFlags
 	cmd := &cobra.Command{
-		Use:   "format [FILE…]",
-		Short: "Format log data from files and print the events",
+		Use:         "format [FILE…]",
+		Annotations: map[string]string{filesAnnotation: "all"},
+		Short:       "Format log data from files and print the events",
 		Long: `format prints what a worker would deliver of log data in files or on standard input
 (- or no file), one event a line. It needs no settings; those that it finds (--config,
 LOGPIPE_CONFIG, LOGPIPE_…) hold as they do for a worker, and so does AWS_REGION.
@@ -98,7 +99,7 @@ func formatFiles(cmd *cobra.Command, flags formatFlags, files []string) error {
 		return err
 	}
 	out := cmd.OutOrStdout()
-	printer := formatfile.NewPrinter(out, flags.pretty, isTerminal(out) && os.Getenv("NO_COLOR") == "")
+	printer := formatfile.NewPrinter(out, flags.pretty, coloured(out))
 	var opened error
 	total, err := formatfile.Run(cmd.Context(), formatter, inputs(cmd, flags, files, &opened), printer, func(p formatfile.Problem) {
 		fmt.Fprintln(cmd.ErrOrStderr(), errorLinePre+oneLine(p.String()))

@@ -3,6 +3,7 @@
 // it into windows, worker formats and delivers them. recover brings a pipeline back
 // that Temporal has lost, format shows what becomes of log data, quarantine looks after
 // what could not be formatted, and redrive and discard decide about what is parked.
+// setup prepares a Temporal namespace, and check looks whether everything is there.
 package main
 
 import (
@@ -38,9 +39,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
+	}
+	if strings.HasPrefix(err.Error(), "unknown command ") && cmd.HasSubCommands() {
+		err = fmt.Errorf("%w; %s --help lists the commands", err, cmd.CommandPath())
 	}
 	// One fault a line, each under the program's name, as compilers do.
 	if !errors.Is(err, errReported) {
@@ -72,6 +76,18 @@ through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
 	}
 	root.PersistentFlags().String("config", "", "YAML file with settings")
 	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs), formatCommand(), quarantineCommand(logs),
-		redriveCommand(logs), discardCommand(logs))
+		redriveCommand(logs), discardCommand(logs), setupCommand(), checkCommand())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
+	})
+	completeAll(root)
 	return root
+}
+
+// noArgs refuses arguments. That of cobra calls them unknown commands.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no arguments, but was given %q; %s --help says what it takes", cmd.CommandPath(), args[0], cmd.CommandPath())
+	}
+	return nil
 }

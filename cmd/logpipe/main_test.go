@@ -92,17 +92,17 @@ func TestMisuse(t *testing.T) { //nolint:paralleltest // it sets the environment
 		args    []string
 		says    [][]string // words of each line
 	}{
-		"unknown command":           {nil, []string{"startr"}, [][]string{{"unknown command", "startr"}}},
+		"unknown command":           {nil, []string{"startr"}, [][]string{{"unknown command", "startr", "logpipe --help"}}},
 		"unknown flag":              {nil, []string{"--verbose"}, [][]string{{"unknown flag", "--verbose"}}},
-		"unknown flag of a command": {nil, []string{"worker", "--verbose"}, [][]string{{"unknown flag", "--verbose"}}},
+		"unknown flag of a command": {nil, []string{"worker", "--verbose"}, [][]string{{"unknown flag", "--verbose", "logpipe worker --help"}}},
 		"flag without its value":    {nil, []string{"worker", "--config"}, [][]string{{"--config"}}},
-		"an argument":               {nil, []string{"starter", "api-logs"}, [][]string{{"api-logs"}}},
+		"an argument":               {nil, []string{"starter", "api-logs"}, [][]string{{"starter takes no arguments", "api-logs", "logpipe starter --help"}}},
 		"settings file missing":     {nil, []string{"worker", "--config", missing}, [][]string{{missing, "check --config"}}},
 		"settings file broken":      {nil, []string{"worker", "--config", broken}, [][]string{{broken}}},
 		"settings file of the environment missing": {environment{config.FileVariable: missing}, []string{"starter"},
 			[][]string{{missing, config.FileVariable}}},
 		"recover without a stream":         {environment{"LOGPIPE_STREAM": ""}, []string{"recover", "--dry-run"}, [][]string{{"LOGPIPE_STREAM", "is not set"}}},
-		"quarantine of what?":              {nil, []string{"quarantine", "lst"}, [][]string{{"unknown command", "lst"}}},
+		"quarantine of what?":              {nil, []string{"quarantine", "lst"}, [][]string{{"unknown command", "lst", "logpipe quarantine --help"}}},
 		"quarantine list of a piece":       {nil, []string{"quarantine", "list", "key"}, [][]string{{"key"}}},
 		"quarantine retry of nothing":      {nil, []string{"quarantine", "retry"}, [][]string{{"nothing to retry", "--all"}}},
 		"quarantine retry of all and one":  {nil, []string{"quarantine", "retry", "--all", "key"}, [][]string{{"--all"}}},
@@ -111,6 +111,12 @@ func TestMisuse(t *testing.T) { //nolint:paralleltest // it sets the environment
 		"discard of all and one":           {nil, []string{"discard", "--all", "logpipe/flush/7/1"}, [][]string{{"--query and --all", "one of them"}}},
 		"discard by an empty query":        {nil, []string{"discard", "--query", " ", "--yes"}, [][]string{{"--query is empty", "--all"}}},
 		"redrive with a wrong setting":     {environment{"LOGPIPE_PIPELINE": "P!"}, []string{"redrive", "--all", "--yes"}, [][]string{{"LOGPIPE_PIPELINE"}}},
+		"redrive in another form":          {nil, []string{"redrive", "--all", "--output", "xml"}, [][]string{{"--output", "xml", "want text or json"}}},
+		"check of what?":                   {nil, []string{"check", "--only", "stages"}, [][]string{{"--only", "stages", "stage, parameters"}}},
+		"check of whose?":                  {nil, []string{"check", "--role", "both"}, [][]string{{"--role", "both", "starter, worker or all"}}},
+		"check without time":               {nil, []string{"check", "--timeout", "0s"}, [][]string{{"--timeout", "more than 0"}}},
+		"setup with another retention":     {nil, []string{"setup", "--retention", "48h"}, [][]string{{"--retention", "--create-namespace", "namespace update"}}},
+		"setup with too short a retention": {nil, []string{"setup", "--create-namespace", "--retention", "1m"}, [][]string{{"--retention", "an hour or more"}}},
 		"no stream":                        {environment{"LOGPIPE_STREAM": ""}, []string{"starter"}, [][]string{{"LOGPIPE_STREAM", "is not set", "for example"}}},
 		"wrong URL":                        {environment{"LOGPIPE_DESTINATION_URL": "analytics"}, []string{"worker"}, [][]string{{"LOGPIPE_DESTINATION_URL", "analytics"}}},
 		"several faults": {environment{"LOGPIPE_STAGE_URL": "", "LOGPIPE_BATCH_MAX_BYTES": "many", "LOGPIPE_STRAEM": "x"}, []string{"starter"},
@@ -177,7 +183,7 @@ func TestFailure(t *testing.T) { //nolint:paralleltest // it sets the environmen
 func TestHelp(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
 	for name, args := range map[string][]string{
 		"no command": {}, "--help": {"--help"}, "help": {"help"}, "starter --help": {"starter", "--help"}, "worker -h": {"worker", "-h"}, "recover --help": {"recover", "--help"},
-		"redrive --help": {"redrive", "--help"}, "discard --help": {"discard", "--help"},
+		"redrive --help": {"redrive", "--help"}, "discard --help": {"discard", "--help"}, "setup --help": {"setup", "--help"}, "check --help": {"check", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Without any setting: help is what somebody asks for who has none yet.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -80,7 +79,8 @@ func parkedCommand(action operator.Action, logs io.Writer, cmd *cobra.Command) *
 	f.BoolVar(&flags.all, "all", false, "act on all windows of the pipeline that wait")
 	f.BoolVarP(&flags.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "only list")
-	f.BoolVar(&flags.asJSON, "json", false, "print a JSON object for each window, with what became of it")
+	form := outputFlags(cmd, "window, with what became of it")
+	cmd.ValidArgsFunction = completeParked(action)
 	cmd.Args = func(cmd *cobra.Command, ids []string) error {
 		ways := 0
 		for _, given := range []bool{len(ids) > 0, cmd.Flags().Changed("query"), flags.all} {
@@ -99,6 +99,7 @@ func parkedCommand(action operator.Action, logs io.Writer, cmd *cobra.Command) *
 		return nil
 	}
 	cmd.RunE = func(cmd *cobra.Command, ids []string) error {
+		flags.asJSON = form.asJSON()
 		cfg, err := loadConfig(cmd, config.RoleNone)
 		if err != nil {
 			return err
@@ -261,7 +262,7 @@ func (p *parked) printJSON(found []operator.Window) error {
 
 // line prints a window as JSON.
 func (p *parked) line(w operator.Window, outcome string) error {
-	err := json.NewEncoder(p.out).Encode(struct {
+	return printLine(p.out, struct {
 		WorkflowID string    `json:"workflow_id"`
 		Shard      string    `json:"shard"`
 		Status     string    `json:"status"`
@@ -272,10 +273,6 @@ func (p *parked) line(w operator.Window, outcome string) error {
 		Since      time.Time `json:"since"`
 		Outcome    string    `json:"outcome"`
 	}{w.WorkflowID, w.Shard, w.Status, w.HTTPStatus, w.Events, w.Bytes, w.Attempts, w.Since, outcome})
-	if err != nil {
-		return fmt.Errorf("print the windows: %w", err)
-	}
-	return nil
 }
 
 func question(action operator.Action, found []operator.Window) string {

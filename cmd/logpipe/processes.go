@@ -58,7 +58,7 @@ windows, writes each window to the stage and starts a FlushWindow workflow for i
 Run as many as you like: the shards are shared among them, and a starter that stops
 hands its shards over at once.`,
 		Example: `  LOGPIPE_STREAM=api-logs LOGPIPE_STAGE_URL=s3://my-stage logpipe starter`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runProcess(cmd, config.RoleStarter, logs, starter.Module)
 		},
@@ -72,7 +72,7 @@ func workerCommand(logs io.Writer) *cobra.Command {
 		Long: `worker runs the workflows and the activities that format a window's logs, obtain
 the bearer token and deliver the batches. Run as many as you like.`,
 		Example: `  LOGPIPE_DESTINATION_URL=https://analytics.example.com/v1/events logpipe worker --config logpipe.yaml`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runProcess(cmd, config.RoleWorker, logs, worker.Module)
 		},

@@ -43,7 +43,7 @@ delivered. docs/events.md lists the reasons.`,
 }
 
 func quarantineListCommand() *cobra.Command {
-	var asJSON bool
+	var form *output
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the quarantined pieces of the pipeline",
@@ -53,19 +53,20 @@ user record if it is of an aggregate, the position in bytes of the inflated data
 key of the object in the stage. It needs the settings of a starter and only reads.`,
 		Example: `  logpipe quarantine list --config logpipe.yaml
   logpipe quarantine list --json | jq -r 'select(.reason == "event_too_large") | .key'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withStage(cmd, func(ctx context.Context, cfg config.Config, st *stage.Stage) error {
-				return listQuarantine(cmd.OutOrStdout(), quarantine.List(ctx, st, cfg.Pipeline), asJSON)
+				return listQuarantine(cmd.OutOrStdout(), quarantine.List(ctx, st, cfg.Pipeline), form.asJSON())
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object for each piece")
+	form = outputFlags(cmd, "piece")
 	return cmd
 }
 
 func quarantineRetryCommand(logs io.Writer) *cobra.Command {
 	var all bool
+	var form *output
 	cmd := &cobra.Command{
 		Use:   "retry [KEY…]",
 		Short: "Format quarantined pieces again, and deliver them",
@@ -76,7 +77,8 @@ twice does not deliver it twice. It needs the settings of a starter, and workers
 
 The exit status is 1 if a piece that was named is not there, or cannot be read.`,
 		Example: `  logpipe quarantine retry orders/quarantine/7/000…-000…/0003-9f86d081884c
-  logpipe quarantine retry --all --config logpipe.yaml`,
+  logpipe quarantine retry --all --config logpipe.yaml
+  logpipe quarantine retry --all --json | jq -r .workflow_id`,
 		Args: func(_ *cobra.Command, keys []string) error {
 			switch {
 			case all && len(keys) > 0:
@@ -88,10 +90,11 @@ The exit status is 1 if a piece that was named is not there, or cannot be read.`
 		},
 		RunE: func(cmd *cobra.Command, keys []string) error {
 			return withStage(cmd, func(ctx context.Context, cfg config.Config, st *stage.Stage) error {
-				return retryQuarantine(ctx, cfg, st, keys, cmd.OutOrStdout(), logs)
+				return retryQuarantine(ctx, cfg, st, keys, retryPrinter{cmd.OutOrStdout(), form.asJSON()}, logs)
 			})
 		},
 	}
+	form = outputFlags(cmd, "workflow, with what became of its pieces")
 	cmd.Flags().BoolVar(&all, "all", false, "retry all pieces of the pipeline")
 	return cmd
 }
@@ -192,7 +195,7 @@ func recordName(sequenceNumber, userRecord string) string {
 }
 
 // retryQuarantine retries the pieces with the keys, or all if there are none.
-func retryQuarantine(ctx context.Context, cfg config.Config, st *stage.Stage, keys []string, out, logs io.Writer) error {
+func retryQuarantine(ctx context.Context, cfg config.Config, st *stage.Stage, keys []string, out retryPrinter, logs io.Writer) error {
 	temporal, err := connect.Temporal(ctx, telemetry.NewLogger(logs, cfg.LogLevel), client.MetricsNopHandler)
 	if err != nil {
 		return err
@@ -214,22 +217,55 @@ func retryQuarantine(ctx context.Context, cfg config.Config, st *stage.Stage, ke
 		}
 	}
 	workflows, started, left := 0, 0, 0
+	var broken error
 	retry := starter.Retry{Temporal: temporal, Pipeline: cfg.Pipeline, Stream: cfg.Stream}
 	err = retry.Run(ctx, usable, func(r starter.Retried) {
 		left += r.Left
-		if r.Pieces == 0 {
-			fmt.Fprintf(out, "running already  %s\n", r.WorkflowID)
-			return
+		if r.Pieces > 0 {
+			workflows++
+			started += r.Pieces
 		}
-		workflows++
-		started += r.Pieces
-		fmt.Fprintf(out, "started  %s  pieces: %d\n", r.WorkflowID, r.Pieces)
+		broken = errors.Join(broken, out.retried(r))
 	})
-	fmt.Fprintf(out, "workflows started: %d, pieces in them: %d\n", workflows, started)
-	if left > 0 {
-		fmt.Fprintf(out, "pieces left: %d; retry them when the workflow of their window has ended\n", left)
+	out.summary(workflows, started, left)
+	return errors.Join(append([]error{err, broken}, unusable...)...)
+}
+
+// retryPrinter prints what becomes of pieces that are retried, for people or scripts.
+type retryPrinter struct {
+	io.Writer
+	json bool
+}
+
+func (p retryPrinter) retried(r starter.Retried) error {
+	outcome := "started"
+	if r.Pieces == 0 {
+		outcome = "running"
 	}
-	return errors.Join(append([]error{err}, unusable...)...)
+	if p.json {
+		return printLine(p, struct {
+			WorkflowID string `json:"workflow_id"`
+			Outcome    string `json:"outcome"`
+			Pieces     int    `json:"pieces"`
+			Left       int    `json:"left"`
+		}{r.WorkflowID, outcome, r.Pieces, r.Left})
+	}
+	if r.Pieces == 0 {
+		fmt.Fprintf(p, "running already  %s\n", r.WorkflowID)
+		return nil
+	}
+	fmt.Fprintf(p, "started  %s  pieces: %d\n", r.WorkflowID, r.Pieces)
+	return nil
+}
+
+func (p retryPrinter) summary(workflows, started, left int) {
+	if p.json {
+		return
+	}
+	fmt.Fprintf(p, "workflows started: %d, pieces in them: %d\n", workflows, started)
+	if left > 0 {
+		fmt.Fprintf(p, "pieces left: %d; retry them when the workflow of their window has ended\n", left)
+	}
 }
 
 // named yields the pieces with the keys, in the order of the keys, and notes those that

@@ -23,6 +23,7 @@ import (
 
 func recoverCommand(logs io.Writer) *cobra.Command {
 	var dryRun bool
+	var form *output
 	cmd := &cobra.Command{
 		Use:   "recover",
 		Short: "Bring a pipeline back whose Temporal database was lost",
@@ -38,8 +39,9 @@ It needs the settings of a starter, refuses a pipeline that Temporal knows, and 
 interrupted and run again. The exit status is 1 if a staged window is damaged; the
 others are recovered all the same.`,
 		Example: `  logpipe recover --config logpipe.yaml --dry-run
-  logpipe recover --config logpipe.yaml`,
-		Args: cobra.NoArgs,
+  logpipe recover --config logpipe.yaml
+  logpipe recover --dry-run --json | jq 'select(.kind == "damaged")'`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(cmd, config.RoleStarter)
 			if err != nil {
@@ -47,7 +49,7 @@ others are recovered all the same.`,
 			}
 			ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer release()
-			err = recoverPipeline(ctx, cfg, dryRun, cmd.OutOrStdout(), logs)
+			err = recoverPipeline(ctx, cfg, dryRun, planPrinter{cmd.OutOrStdout(), form.asJSON()}, logs)
 			switch {
 			case err == nil:
 				return nil
@@ -58,10 +60,11 @@ others are recovered all the same.`,
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print what would be done")
+	form = outputFlags(cmd, "shard, damaged window and foreign object, and one for the result")
 	return cmd
 }
 
-func recoverPipeline(ctx context.Context, cfg config.Config, dryRun bool, out, logs io.Writer) (err error) {
+func recoverPipeline(ctx context.Context, cfg config.Config, dryRun bool, out planPrinter, logs io.Writer) (err error) {
 	logger := telemetry.NewLogger(logs, cfg.LogLevel)
 	st, err := connect.Stage(ctx, cfg.StageURL, cfg.Pipeline)
 	if err != nil {
@@ -79,18 +82,17 @@ func recoverPipeline(ctx context.Context, cfg config.Config, dryRun bool, out, l
 	if err != nil {
 		return err
 	}
-	printPlan(out, cfg, plan, time.Now())
+	if err := out.plan(cfg, plan, time.Now()); err != nil {
+		return err // before anything is done that nobody was told of
+	}
 	if dryRun {
-		fmt.Fprintln(out, "\nnothing was done: this is a dry run")
-		return damage(plan)
+		return errors.Join(out.dryRun(plan), damage(plan))
 	}
 	done, err := recovery.Run(ctx, plan)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nwindows started: %d, found running or ended: %d; markers written: %d; started workflow %s\nnow start workers and starters\n",
-		done.Started, done.Known, done.Markers, window.StreamReaderID(cfg.Pipeline))
-	return damage(plan)
+	return errors.Join(out.done(plan, done.Started, done.Known, done.Markers, window.StreamReaderID(cfg.Pipeline)), damage(plan))
 }
 
 // damage is the error of a plan that leaves something behind.

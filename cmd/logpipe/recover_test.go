@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,24 @@ func TestRecover(t *testing.T) { //nolint:paralleltest // it sets the environmen
 		// Neither Kinesis nor any other part of AWS is asked.
 		"AWS_REGION": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
 	}
+	scripted := logpipe(t, changes, "recover", "--dry-run", "--json")
+	require.Equal(t, exitFailed, scripted.status, "a window is damaged")
+	var lines []map[string]any
+	for line := range strings.Lines(scripted.stdout) {
+		var value map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &value), line)
+		lines = append(lines, value)
+	}
+	require.Len(t, lines, 4)
+	require.Equal(t, "2026-01-02T03:04:55Z", lines[1]["last_arrival"])
+	require.Equal(t, "105", lines[1]["resumes_after"])
+	require.Equal(t, true, lines[0]["drained"])
+	require.NotContains(t, lines[0], "first_arrival", "nothing of it is staged")
+	require.Equal(t, "damaged", lines[2]["kind"])
+	require.Equal(t, broken, lines[2]["key"])
+	require.Equal(t, map[string]any{
+		"kind": "result", "dry_run": true, "other_shards_from": "TRIM_HORIZON", "windows_started": 0.0, "windows_known": 0.0, "markers_written": 0.0,
+	}, lines[3])
 	for _, c := range []struct {
 		args   []string
 		starts int

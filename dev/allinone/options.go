@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/log-event-pipeline/logpipe/dev/analytics"
+	"github.com/log-event-pipeline/logpipe/dev/localaws"
 	"github.com/log-event-pipeline/logpipe/dev/temporal"
 	"github.com/log-event-pipeline/logpipe/dev/traffic"
 	"github.com/log-event-pipeline/logpipe/internal/config"
@@ -68,6 +69,8 @@ type Options struct {
 	patience time.Duration
 	// awsNow is the clock of the local AWS, that of the machine if nil.
 	awsNow func() time.Time
+	// onAWS is told each request to the local AWS, nil for nobody.
+	onAWS func(localaws.Request)
 }
 
 // Validate reports all that is wrong with the options, under the names of the flags

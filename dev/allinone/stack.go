@@ -124,6 +124,7 @@ func (s *stack) startAWS(ctx context.Context) error {
 	s.aws = localaws.New(localaws.Config{
 		AcceptOldEvents: len(s.options.Inputs) > 0,
 		OnForward:       s.produced.Add,
+		OnRequest:       s.options.onAWS,
 		Now:             s.options.awsNow,
 		Logger:          s.logger,
 	})

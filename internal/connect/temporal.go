@@ -50,29 +50,71 @@ func Retention(ctx context.Context, c client.Client, namespace Namespace) (time.
 	return described.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), nil
 }
 
+// Place is where the TEMPORAL_ variables or Temporal's configuration file lead.
+type Place struct {
+	// Address is host and port.
+	Address   string
+	Namespace string
+	// TLS and APIKey tell whether the connection is encrypted, and whether a key is sent.
+	TLS, APIKey bool
+}
+
+// TemporalPlace tells where [Dial] connects to, and dials nothing.
+func TemporalPlace() (Place, error) {
+	options, err := clientOptions()
+	if err != nil {
+		return Place{}, err
+	}
+	key := options.Credentials != nil
+	return Place{
+		Address: options.HostPort, Namespace: options.Namespace, APIKey: key,
+		TLS: options.ConnectionOptions.TLS != nil || key && !options.ConnectionOptions.TLSDisabled,
+	}, nil
+}
+
 // Temporal dials the Temporal service that the TEMPORAL_ variables or Temporal's
 // configuration file name, and makes sure that the namespace is there and has the
 // search attributes. What the SDK measures goes to metrics.
 func Temporal(ctx context.Context, logger *slog.Logger, metrics client.MetricsHandler) (client.Client, error) {
-	options, err := clientOptions()
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	c, options, err := dial(ctx, logger, metrics)
 	if err != nil {
 		return nil, err
-	}
-	options.Logger = telemetry.TemporalLogger(logger)
-	options.MetricsHandler = metrics
-	// The SDK has a shorter limit of its own, whose error would not say how long it was.
-	options.ConnectionOptions.GetSystemInfoTimeout = temporalTimeout
-	ctx, cancel := context.WithTimeoutCause(ctx, temporalTimeout, fmt.Errorf("no answer within %s", temporalTimeout))
-	defer cancel()
-	c, err := client.DialContext(ctx, options)
-	if err != nil {
-		return nil, fmt.Errorf("connect to Temporal at %s: %w; is it running there? Set TEMPORAL_ADDRESS, and for TLS or Temporal Cloud TEMPORAL_TLS and TEMPORAL_API_KEY", options.HostPort, brief(ctx, err))
 	}
 	if err := prepare(ctx, c, options.Namespace); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("Temporal at %s: %w", options.HostPort, brief(ctx, err))
 	}
 	return c, nil
+}
+
+// Dial dials it and changes nothing. Whether the namespace is there is not known then.
+func Dial(ctx context.Context, logger *slog.Logger) (client.Client, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	c, _, err := dial(ctx, logger, client.MetricsNopHandler)
+	return c, err
+}
+
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, temporalTimeout, fmt.Errorf("no answer within %s", temporalTimeout))
+}
+
+func dial(ctx context.Context, logger *slog.Logger, metrics client.MetricsHandler) (client.Client, client.Options, error) {
+	options, err := clientOptions()
+	if err != nil {
+		return nil, options, err
+	}
+	options.Logger = telemetry.TemporalLogger(logger)
+	options.MetricsHandler = metrics
+	// The SDK has a shorter limit of its own, whose error would not say how long it was.
+	options.ConnectionOptions.GetSystemInfoTimeout = temporalTimeout
+	c, err := client.DialContext(ctx, options)
+	if err != nil {
+		return nil, options, fmt.Errorf("connect to Temporal at %s: %w; is it running there? Set TEMPORAL_ADDRESS, and for TLS or Temporal Cloud TEMPORAL_TLS and TEMPORAL_API_KEY", options.HostPort, brief(ctx, err))
+	}
+	return c, options, nil
 }
 
 func prepare(ctx context.Context, c client.Client, namespace string) error {

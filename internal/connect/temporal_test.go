@@ -97,3 +97,27 @@ func TestTemporalWithoutItsConfigurationFile(t *testing.T) {
 	t.Setenv("TEMPORAL_PROFILE", "production")
 	require.Contains(t, temporalError(t.Context(), t), "Temporal settings")
 }
+
+func TestTemporalPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  map[string]string
+		want connect.Place
+	}{
+		"nothing is set": {nil, connect.Place{Address: client.DefaultHostPort, Namespace: "default"}},
+		"an address":     {map[string]string{"TEMPORAL_ADDRESS": "h:1", "TEMPORAL_NAMESPACE": "n"}, connect.Place{Address: "h:1", Namespace: "n"}},
+		"TLS":            {map[string]string{"TEMPORAL_TLS": "true"}, connect.Place{Address: client.DefaultHostPort, Namespace: "default", TLS: true}},
+		"a key":          {map[string]string{"TEMPORAL_API_KEY": "k"}, connect.Place{Address: client.DefaultHostPort, Namespace: "default", TLS: true, APIKey: true}},
+		"a key in the open": {map[string]string{"TEMPORAL_API_KEY": "k", "TEMPORAL_TLS": "false"},
+			connect.Place{Address: client.DefaultHostPort, Namespace: "default", APIKey: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			isolateTemporal(t)
+			for variable, value := range c.set {
+				t.Setenv(variable, value)
+			}
+			place, err := connect.TemporalPlace()
+			require.NoError(t, err)
+			require.Equal(t, c.want, place)
+		})
+	}
+}

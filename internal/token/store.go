@@ -140,12 +140,26 @@ func stringAt(value any, at jsontext.Pointer) (string, bool) {
 // are those of [ReadSecret], and wrap ErrForeign where the parameter cannot take a
 // token.
 func (s *Store) Put(ctx context.Context, t Token) (Token, error) {
+	in, err := s.write(t)
+	if err != nil {
+		return Token{}, err
+	}
+	out, err := s.ssm.PutParameter(ctx, in)
+	if err != nil {
+		return Token{}, writeFault(s.options.Name, err)
+	}
+	t.Version = out.Version
+	return t, nil
+}
+
+// write is the request that stores the token.
+func (s *Store) write(t Token) (*ssm.PutParameterInput, error) {
 	value, err := json.Marshal(stored{
 		AccessToken: t.AccessToken.Reveal(), TokenType: t.Type,
 		ExpiresAt: t.ExpiresAt.UTC(), ObtainedAt: t.ObtainedAt.UTC(),
 	})
 	if err != nil {
-		return Token{}, errors.New("encode the token: a time of it is none that JSON can hold")
+		return nil, errors.New("encode the token: a time of it is none that JSON can hold")
 	}
 	in := &ssm.PutParameterInput{
 		Name: &s.options.Name, Value: aws.String(string(value)),
@@ -155,12 +169,7 @@ func (s *Store) Put(ctx context.Context, t Token) (Token, error) {
 	if s.options.KMSKey != "" {
 		in.KeyId = &s.options.KMSKey
 	}
-	out, err := s.ssm.PutParameter(ctx, in)
-	if err != nil {
-		return Token{}, writeFault(s.options.Name, err)
-	}
-	t.Version = out.Version
-	return t, nil
+	return in, nil
 }
 
 // External is the source of a token that others write into the parameter: it cannot be

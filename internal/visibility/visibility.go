@@ -4,18 +4,8 @@
 package visibility
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/operatorservice/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
-	"google.golang.org/grpc"
 )
 
 // The search attributes. Temporal on SQL has room for only three Int attributes
@@ -72,67 +62,4 @@ func Columns() []string {
 		Shard.GetName(), Status.GetName(), Events.GetName(), Bytes.GetName(),
 		Attempts.GetName(), HTTPStatus.GetName(), FirstArrival.GetName(),
 	}
-}
-
-// Operator is the part of Temporal's operator service that Ensure needs;
-// client.Client.OperatorService has it.
-type Operator interface {
-	ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest, ...grpc.CallOption) (*operatorservice.ListSearchAttributesResponse, error)
-	AddSearchAttributes(context.Context, *operatorservice.AddSearchAttributesRequest, ...grpc.CallOption) (*operatorservice.AddSearchAttributesResponse, error)
-}
-
-// Ensure registers the search attributes that the namespace lacks. Doing so
-// twice, or from several processes at once, is fine. An error names the
-// attributes and the command that an administrator can run instead.
-func Ensure(ctx context.Context, operator Operator, namespace string) error {
-	missing, err := lacking(ctx, operator, namespace)
-	if err != nil || len(missing) == 0 {
-		return err
-	}
-	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
-	if _, exists := errors.AsType[*serviceerror.AlreadyExists](err); exists {
-		// Somebody else has been registering them meanwhile. A server that refuses one
-		// has taken none of ours, so what counts is what is there now.
-		var still map[string]enumspb.IndexedValueType
-		if still, err = lacking(ctx, operator, namespace); err != nil || len(still) == 0 {
-			return err
-		}
-		missing = still
-		_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: missing})
-	}
-	if err != nil {
-		return fmt.Errorf("register search attributes in namespace %q (an administrator can: %s): %w", namespace, Command(namespace, missing), err)
-	}
-	return nil
-}
-
-// lacking returns the search attributes that the namespace does not have.
-func lacking(ctx context.Context, operator Operator, namespace string) (map[string]enumspb.IndexedValueType, error) {
-	have, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
-	if err != nil {
-		return nil, fmt.Errorf("list the search attributes of namespace %q: %w", namespace, err)
-	}
-	missing := map[string]enumspb.IndexedValueType{}
-	types := Types()
-	for _, name := range slices.Sorted(maps.Keys(types)) {
-		want := types[name]
-		got, ok := have.GetCustomAttributes()[name]
-		switch {
-		case !ok:
-			missing[name] = want
-		case got != want:
-			return nil, fmt.Errorf("search attribute %s of namespace %q has type %s, want %s: remove it there or use another namespace", name, namespace, got, want)
-		}
-	}
-	return missing, nil
-}
-
-// Command is the Temporal CLI command that registers the attributes.
-func Command(namespace string, attributes map[string]enumspb.IndexedValueType) string {
-	var flags []string
-	for name, kind := range attributes {
-		flags = append(flags, fmt.Sprintf("--name %s --type %s", name, kind))
-	}
-	slices.Sort(flags)
-	return fmt.Sprintf("temporal operator search-attribute create --namespace %s %s", namespace, strings.Join(flags, " "))
 }

@@ -124,8 +124,27 @@ func TestEnsureFailures(t *testing.T) {
 	delete(have, "LogpipeStatus")
 	err = visibility.Ensure(t.Context(), &operator{have: have, failOn: denied}, "ns")
 	require.ErrorIs(t, err, denied)
-	require.ErrorContains(t, err, "temporal operator search-attribute create --namespace ns --name LogpipeEvents --type Int --name LogpipeStatus --type Keyword)",
+	require.ErrorContains(t, err, "temporal operator search-attribute create --namespace ns --name LogpipeEvents --type Int --name LogpipeStatus --type Keyword;",
 		"the command registers what is missing")
+	require.ErrorContains(t, err, "tcld namespace search-attributes add --namespace ns --search-attribute LogpipeEvents=Int --search-attribute LogpipeStatus=Keyword",
+		"and the one for Temporal Cloud, too")
+}
+
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	have := visibility.Types()
+	delete(have, "LogpipeEvents")
+	have["LogpipeBytes"] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
+	have["OfSomebodyElse"] = enumspb.INDEXED_VALUE_TYPE_TEXT
+	o := &operator{have: have}
+	c, err := visibility.Compare(t.Context(), o, "ns")
+	require.NoError(t, err)
+	require.Equal(t, visibility.Comparison{
+		Missing:  attributes{"LogpipeEvents": enumspb.INDEXED_VALUE_TYPE_INT},
+		Mistyped: attributes{"LogpipeBytes": enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+	}, c)
+	require.ErrorContains(t, c.Fault("ns"), "LogpipeBytes")
+	require.Empty(t, o.added, "to compare is to look only")
 }
 
 // TestTypesFitSQL: Temporal on SQL has three Int and ten Keyword columns for all

@@ -30,13 +30,14 @@ type Server struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	operatorservice.UnimplementedOperatorServiceServer
 
-	namespace  string
-	mu         sync.Mutex
-	attributes map[string]enumspb.IndexedValueType
-	starts     []*workflowservice.StartWorkflowExecutionRequest
-	rates      map[string]float64
-	refusal    error
-	placed     placed
+	namespace         string
+	mu                sync.Mutex
+	attributes        map[string]enumspb.IndexedValueType
+	starts            []*workflowservice.StartWorkflowExecutionRequest
+	rates             map[string]float64
+	refusal           error
+	attributesRefusal error
+	placed            placed
 }
 
 // Start starts a server on a free port of this machine. It ends with the test.
@@ -92,6 +93,14 @@ func (s *Server) RefuseStarts(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refusal = err
+}
+
+// RefuseAttributes makes the server refuse to add search attributes with err, as Temporal
+// Cloud does; nil lets them in.
+func (s *Server) RefuseAttributes(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attributesRefusal = err
 }
 
 // StartWorkflowExecution remembers the request. What it has started once runs for ever, so
@@ -159,6 +168,9 @@ func (s *Server) ListSearchAttributes(context.Context, *operatorservice.ListSear
 func (s *Server) AddSearchAttributes(_ context.Context, in *operatorservice.AddSearchAttributesRequest) (*operatorservice.AddSearchAttributesResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.attributesRefusal != nil {
+		return nil, serviceerror.ToStatus(s.attributesRefusal).Err()
+	}
 	maps.Copy(s.attributes, in.GetSearchAttributes())
 	return &operatorservice.AddSearchAttributesResponse{}, nil
 }
