@@ -2,7 +2,8 @@
 // analytics API. Its processes are subcommands: starter reads the stream and cuts
 // it into windows, worker formats and delivers them. recover brings a pipeline back
 // that Temporal has lost, format shows what becomes of log data, quarantine looks after
-// what could not be formatted, and redrive and discard decide about what is parked.
+// what could not be formatted, redrive and discard decide about what is parked, and
+// health tells a container how its process is.
 package main
 
 import (
@@ -72,6 +73,6 @@ through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
 	}
 	root.PersistentFlags().String("config", "", "YAML file with settings")
 	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs), formatCommand(), quarantineCommand(logs),
-		redriveCommand(logs), discardCommand(logs))
+		redriveCommand(logs), discardCommand(logs), healthCommand())
 	return root
 }

@@ -52,14 +52,18 @@ func Retention(ctx context.Context, c client.Client, namespace Namespace) (time.
 
 // Temporal dials the Temporal service that the TEMPORAL_ variables or Temporal's
 // configuration file name, and makes sure that the namespace is there and has the
-// search attributes. What the SDK measures goes to metrics.
-func Temporal(ctx context.Context, logger *slog.Logger, metrics client.MetricsHandler) (client.Client, error) {
+// search attributes. What the SDK measures goes to metrics. The options can be changed
+// before they are used.
+func Temporal(ctx context.Context, logger *slog.Logger, metrics client.MetricsHandler, changes ...func(*client.Options)) (client.Client, error) {
 	options, err := clientOptions()
 	if err != nil {
 		return nil, err
 	}
 	options.Logger = telemetry.TemporalLogger(logger)
 	options.MetricsHandler = metrics
+	for _, change := range changes {
+		change(&options)
+	}
 	// The SDK has a shorter limit of its own, whose error would not say how long it was.
 	options.ConnectionOptions.GetSystemInfoTimeout = temporalTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, temporalTimeout, fmt.Errorf("no answer within %s", temporalTimeout))
