@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/worker"
 	"golang.org/x/sync/semaphore"
@@ -41,6 +42,8 @@ type Format struct {
 	Concurrency int
 	// Paced: the rate of deliveries is limited.
 	Paced bool
+	// Metrics may be nil.
+	Metrics Metrics
 
 	here here
 }
@@ -59,6 +62,9 @@ type Deliver struct {
 	Requests *semaphore.Weighted
 	// Chance returns a duration from 0 to less than the given one, which is positive.
 	Chance func(time.Duration) time.Duration
+	// Metrics and Tracer may be nil.
+	Metrics Metrics
+	Tracer  trace.Tracer
 }
 
 // Split is SplitBatch and what it needs.
@@ -69,11 +75,15 @@ type Split struct {
 // Clear is ClearStage and what it needs.
 type Clear struct {
 	Stage StageListing
+	// Metrics may be nil.
+	Metrics Metrics
 }
 
 // Discard is KeepDiscarded and what it needs.
 type Discard struct {
 	Stage Stage
+	// Metrics may be nil.
+	Metrics Metrics
 }
 
 // Worker is all that a worker process runs.

@@ -23,5 +23,6 @@ func (c *Clear) ClearStage(ctx context.Context, in workflows.ClearStageInput) er
 			return newStageUnavailable(err)
 		}
 	}
+	told(c.Metrics).Finished(ctx, false)
 	return nil
 }

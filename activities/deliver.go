@@ -61,7 +61,7 @@ func (d *Deliver) send(ctx context.Context, batch workflows.Batch, bearer token.
 	if err != nil {
 		return none, unsent, err
 	}
-	answer := d.Destination.Deliver(ctx, delivery.Request{
+	answer := d.request(ctx, batch, delivery.Request{
 		Body: body, ContentType: batch.ContentType, ContentEncoding: batch.ContentEncoding, Events: batch.Events,
 		IdempotencyKey: batch.IdempotencyKey, Token: bearer.AccessToken, TokenType: bearer.Type,
 	})
@@ -82,6 +82,18 @@ func (d *Deliver) send(ctx context.Context, batch workflows.Batch, bearer token.
 	default:
 		return none, refusal, newDestinationUnavailable(answer)
 	}
+}
+
+// request has the destination asked, and tells how that went.
+func (d *Deliver) request(ctx context.Context, batch workflows.Batch, r delivery.Request) delivery.Answer {
+	begun := time.Now()
+	ctx, span := d.startSpan(ctx, batch)
+	answer := d.Destination.Deliver(ctx, r)
+	endSpan(span, answer)
+	told(d.Metrics).Delivered(ctx, Delivery{
+		Answer: answer, Batch: batch, Took: time.Since(begun), Interrupted: answer.Status == 0 && ctx.Err() != nil,
+	})
+	return answer
 }
 
 // later completes an error after which the batch is to be delivered again later: with when

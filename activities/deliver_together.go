@@ -66,6 +66,9 @@ func (t *together) deliver(ctx context.Context, in workflows.DeliverBatchesInput
 		group.Go(func() error {
 			if !t.over(ctx) {
 				out, refusal, err := t.sendOne(ctx, batch, bearer)
+				if err != nil {
+					told(t.Metrics).Failed(ctx, workflows.DeliverBatchesName, err)
+				}
 				t.note(n, out, refusal, err)
 			}
 			return nil

@@ -36,5 +36,6 @@ func (d *Discard) KeepDiscarded(ctx context.Context, in workflows.KeepDiscardedI
 	if err != nil {
 		return newStageUnavailable(err)
 	}
+	told(d.Metrics).Finished(ctx, true)
 	return nil
 }

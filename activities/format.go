@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -71,6 +72,9 @@ func (f *Format) formatLogs(ctx context.Context, in workflows.FormatLogsInput) (
 	summary, err := f.Formatter.Format(ctx, stagedRecords(ctx, window.Read(src)), out)
 	if errors.Is(err, window.ErrCorrupt) {
 		err = fmt.Errorf("read %s: %w", in.Window.StageKey, err)
+	}
+	if err == nil {
+		told(f.Metrics).Formatted(ctx, in.Window.ClosedBecause, summary)
 	}
 	return out.finish(summary, err)
 }
@@ -183,8 +187,18 @@ func (f *formatted) Batch(ctx context.Context, b apigateway.Batch) error {
 		Bytes:           len(body),
 		ContentType:     f.format.ContentType(),
 		ContentEncoding: f.compression,
+		FirstArrival:    f.firstArrival(),
 	})
 	return nil
+}
+
+// firstArrival is when the first record of the window arrived. Of pieces that had to wait for
+// somebody nobody asks how long they took.
+func (f *formatted) firstArrival() time.Time {
+	if f.in.IsRetry() {
+		return time.Time{}
+	}
+	return f.in.FirstArrival
 }
 
 // Quarantine implements apigateway.Sink.

@@ -25,6 +25,9 @@ func (f *Format) formatPieces(ctx context.Context, in workflows.FlushWindowInput
 	out.again = map[string]bool{}
 	var found []string
 	summary, err := f.Formatter.Format(ctx, f.pieces(ctx, out, &found), out)
+	if err == nil {
+		told(f.Metrics).Formatted(ctx, window.ReasonRetry, summary)
+	}
 	result, err := out.finish(summary, err)
 	result.Retried = slices.DeleteFunc(found, func(key string) bool { return out.again[key] })
 	return result, err

@@ -80,6 +80,7 @@ func part(whole workflows.Batch, indices []int, body []byte) workflows.Batch {
 		Bytes:           len(body),
 		ContentType:     whole.ContentType,
 		ContentEncoding: whole.ContentEncoding,
+		FirstArrival:    whole.FirstArrival,
 	}
 }
 

@@ -38,6 +38,8 @@ type Tokens struct {
 	// by how much that is brought forward at most, by chance.
 	RefreshAhead, RefreshJitter time.Duration
 	Now                         func() time.Time
+	// Metrics may be nil.
+	Metrics Metrics
 
 	unstored unstored
 }
@@ -75,29 +77,37 @@ func (t *Tokens) acquire(ctx context.Context, in workflows.AcquireTokenInput) (w
 // RefreshToken replaces the token in the Parameter Store by a new one from its source,
 // unless somebody has done so since the known version. Only the TokenKeeper runs it.
 func (t *Tokens) RefreshToken(ctx context.Context, in workflows.RefreshTokenInput) (workflows.TokenVersion, error) {
+	version, outcome, err := t.refresh(ctx, in)
+	if err == nil || ctx.Err() == nil { // one that was interrupted says nothing
+		told(t.Metrics).Refreshed(ctx, outcome)
+	}
+	return version, err
+}
+
+func (t *Tokens) refresh(ctx context.Context, in workflows.RefreshTokenInput) (_ workflows.TokenVersion, outcome string, _ error) {
 	// Another version than the caller knew is the work of an attempt whose answer
 	// was lost: it is used, so that the token endpoint is asked once.
 	current, err := t.Store.Get(ctx)
 	switch {
 	case errors.Is(err, token.ErrNotFound):
 	case err != nil:
-		return workflows.TokenVersion{}, newTokenUnavailable(err)
+		return workflows.TokenVersion{}, RefreshFailed, newTokenUnavailable(err)
 	case current.Version != in.KnownVersion && !current.Expired(t.Now()):
-		return t.version(current), nil
+		return t.version(current), RefreshFound, nil
 	}
 	fresh, ok := t.unstored.take(in.KnownVersion)
 	if !ok || fresh.Expired(t.Now()) {
 		if fresh, err = t.Source.Fetch(ctx); err != nil {
-			return workflows.TokenVersion{}, newTokenNotFetched(err)
+			return workflows.TokenVersion{}, RefreshFailed, newTokenNotFetched(err)
 		}
 	}
 	stored, err := t.Store.Put(ctx, fresh)
 	if err != nil {
 		t.unstored.keep(in.KnownVersion, fresh)
-		return workflows.TokenVersion{}, newTokenNotStored(err)
+		return workflows.TokenVersion{}, RefreshFailed, newTokenNotStored(err)
 	}
 	activity.GetLogger(ctx).Info("token refreshed", "parameter", t.Store.Name(), "version", stored.Version, "expires", stored.ExpiresAt.Format(time.RFC3339))
-	return t.version(stored), nil
+	return t.version(stored), RefreshAsked, nil
 }
 
 // WatchClientSecret returns when the client secret has another version than the known

@@ -5,6 +5,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awskinesis "github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"go.opentelemetry.io/otel/metric"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/fx"
 
@@ -17,13 +18,17 @@ import (
 // Module runs a Starter in an fx application that provides the settings, the
 // logger, a meter, Temporal, AWS and the stage.
 var Module = fx.Module("starter",
-	fx.Provide(provide, NewMetrics),
+	fx.Provide(provide, NewMetrics, func() *Leases { return &Leases{} }),
+	fx.Invoke(func(meter metric.Meter, temporal client.Client, cfg config.Config, logger *slog.Logger) error {
+		_, err := NewWindowCounts(meter, temporal, cfg.Pipeline, logger)
+		return err
+	}),
 	fx.Invoke(func(lc fx.Lifecycle, s *Starter) {
 		lc.Append(fx.StartStopHook(s.Start, s.Stop))
 	}),
 )
 
-func provide(cfg config.Config, temporal client.Client, namespace connect.Namespace, awsConfig aws.Config, st *stage.Stage, metrics *Metrics, logger *slog.Logger, shutdown fx.Shutdowner) *Starter {
+func provide(cfg config.Config, temporal client.Client, namespace connect.Namespace, awsConfig aws.Config, st *stage.Stage, metrics *Metrics, leases *Leases, logger *slog.Logger, shutdown fx.Shutdowner) *Starter {
 	return New(Dependencies{
 		Config:    cfg,
 		Temporal:  temporal,
@@ -34,6 +39,7 @@ func provide(cfg config.Config, temporal client.Client, namespace connect.Namesp
 		}),
 		Stage:   st,
 		Metrics: metrics,
+		Leases:  leases,
 		Logger:  logger,
 		OnFatal: func(err error) {
 			logger.Error("starter cannot go on", "error", err)

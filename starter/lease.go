@@ -125,6 +125,8 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 	alive, end := context.WithCancel(ctx)
 	defer end()
 	l.beat()
+	l.Leases.begin(l)
+	defer l.Leases.end(l)
 	go l.keepAlive(alive)
 	l.Metrics.Hold(ctx, 1)
 	defer l.Metrics.Hold(context.WithoutCancel(ctx), -1)

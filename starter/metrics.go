@@ -2,13 +2,14 @@ package starter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.temporal.io/sdk/interceptor"
 
+	"github.com/log-event-pipeline/logpipe/internal/telemetry"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
@@ -45,34 +46,39 @@ type Metrics struct {
 	gaps        metric.Int64Counter
 	held        metric.Int64UpDownCounter
 	paused      metric.Int64UpDownCounter
+	failures    *telemetry.Failures
 }
 
 // NewMetrics makes the instruments. What is counted begins at 0, so that the first time
 // that something happens is seen as a change.
 func NewMetrics(meter metric.Meter) (*Metrics, error) {
-	i := instruments{meter: meter}
+	i := telemetry.Instruments{Meter: meter}
 	m := &Metrics{
-		windows: i.counter("logpipe.windows", "{window}",
+		windows: i.Counter("logpipe.windows", "{window}",
 			"Windows that were cut, by what closed them. Followed are those that another poller had begun before."),
-		startDelay: i.histogram("logpipe.window.start.delay", delayBuckets,
+		startDelay: i.Histogram("logpipe.window.start.delay", delayBuckets,
 			"From the arrival of a window's first record in Kinesis until Temporal has accepted the window."),
-		reads: i.counter("logpipe.reads", "{read}",
+		reads: i.Counter("logpipe.reads", "{read}",
 			"Reads of shards, by how they ended."),
-		records: i.counter("logpipe.records.read", "{record}",
+		records: i.Counter("logpipe.records.read", "{record}",
 			"Records read, those that are read again included."),
-		bytes: i.counter("logpipe.bytes.read", "By",
+		bytes: i.Counter("logpipe.bytes.read", "By",
 			"Record data read, in bytes as stored in Kinesis."),
-		iteratorAge: i.histogram("logpipe.iterator.age", ageBuckets,
+		iteratorAge: i.Histogram("logpipe.iterator.age", ageBuckets,
 			"How far each read was behind the tip of its shard, by Kinesis."),
-		gaps: i.counter("logpipe.gaps", "{gap}",
+		gaps: i.Counter("logpipe.gaps", "{gap}",
 			"Gaps: ranges of a shard whose records are not known to be in exactly one window."),
-		held: i.upDownCounter("logpipe.shards.held", "{shard}",
+		held: i.UpDownCounter("logpipe.shards.held", "{shard}",
 			"Shards that this starter polls now."),
-		paused: i.upDownCounter("logpipe.paused", "{shard}",
+		paused: i.UpDownCounter("logpipe.paused", "{shard}",
 			"Shards whose reading is paused now, because too many windows are open."),
 	}
-	if err := errors.Join(i.errs...); err != nil {
+	if err := i.Err(); err != nil {
 		return nil, fmt.Errorf("make the instruments of the starter: %w", err)
+	}
+	var err error
+	if m.failures, err = telemetry.NewFailures(meter, failures()); err != nil {
+		return nil, err
 	}
 	m.beginAtZero(context.Background())
 	return m, nil
@@ -124,6 +130,14 @@ func (m *Metrics) Gap(ctx context.Context, kind workflows.GapKind) {
 	}
 }
 
+// countFailures puts what counts failures of activities before other interceptors.
+func (m *Metrics) countFailures(others ...interceptor.WorkerInterceptor) []interceptor.WorkerInterceptor {
+	if m == nil {
+		return others
+	}
+	return m.failures.Before(others...)
+}
+
 // Window counts windows, and measures the delay of those that are ours: from the arrival
 // of the first record until now. A clock that is behind that of Kinesis makes it 0.
 func (m *Metrics) Window(ctx context.Context, why window.Reason, ours bool, delay time.Duration) {
@@ -134,29 +148,4 @@ func (m *Metrics) Window(ctx context.Context, why window.Reason, ours bool, dela
 	if ours {
 		m.startDelay.Record(ctx, max(delay, 0).Seconds())
 	}
-}
-
-// instruments makes instruments and keeps the errors.
-type instruments struct {
-	meter metric.Meter
-	errs  []error
-}
-
-func (i *instruments) counter(name, unit, description string) metric.Int64Counter {
-	made, err := i.meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(description))
-	i.errs = append(i.errs, err)
-	return made
-}
-
-func (i *instruments) upDownCounter(name, unit, description string) metric.Int64UpDownCounter {
-	made, err := i.meter.Int64UpDownCounter(name, metric.WithUnit(unit), metric.WithDescription(description))
-	i.errs = append(i.errs, err)
-	return made
-}
-
-func (i *instruments) histogram(name string, seconds []float64, description string) metric.Float64Histogram {
-	made, err := i.meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description),
-		metric.WithExplicitBucketBoundaries(seconds...))
-	i.errs = append(i.errs, err)
-	return made
 }

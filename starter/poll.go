@@ -76,6 +76,8 @@ type Poller struct {
 	Identity string
 	Logger   *slog.Logger
 	Metrics  *Metrics
+	// Leases may be nil.
+	Leases *Leases
 }
 
 // PollShard reads one shard and opens its windows, until the lease is over, the

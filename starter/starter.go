@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/interceptor"
 	sdkworker "go.temporal.io/sdk/worker"
 	"golang.org/x/sync/semaphore"
 
@@ -41,7 +40,9 @@ type Dependencies struct {
 	Kinesis   kinesis.API
 	Stage     Storage
 	Metrics   *Metrics
-	Logger    *slog.Logger
+	// Leases may be nil.
+	Leases *Leases
+	Logger *slog.Logger
 	// OnFatal is called when the process can no longer reach Temporal for good.
 	OnFatal func(error)
 }
@@ -77,7 +78,7 @@ func New(d Dependencies) *Starter {
 			MaxConcurrentActivityExecutionSize: slots,
 			WorkerStopTimeout:                  stopTimeout,
 			OnFatalError:                       d.OnFatal,
-			Interceptors:                       []interceptor.WorkerInterceptor{panics.NewInterceptor(ErrorPanic)},
+			Interceptors:                       d.Metrics.countFailures(panics.NewInterceptor(ErrorPanic)),
 		})
 	}
 	s.polling = newWorker(window.StarterQueue(d.Config.Pipeline), d.Config.MaxShards)
@@ -103,6 +104,7 @@ func New(d Dependencies) *Starter {
 		Identity: identity,
 		Logger:   d.Logger,
 		Metrics:  d.Metrics,
+		Leases:   d.Leases,
 	}
 	RegisterPolling(s.polling, s.poller)
 	RegisterListing(s.listing, &Shards{Stream: s.stream, Markers: s.markers, Ceiling: ceiling})

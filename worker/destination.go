@@ -63,9 +63,10 @@ func NewDestination(cfg config.Config, parameters token.Parameters, connections 
 }
 
 // newFormat returns FormatLogs by the settings.
-func newFormat(cfg config.Config, st activities.Stage, formatter activities.Formatter) *activities.Format {
+func newFormat(cfg config.Config, st activities.Stage, formatter activities.Formatter, metrics *Metrics) *activities.Format {
 	f := &activities.Format{
 		Stage: st, Formatter: formatter, Concurrency: cfg.DeliveryConcurrency, Paced: cfg.DeliveryRate > 0, BatchFormat: framing.Format(cfg.BatchFormat),
+		Metrics: metrics,
 	}
 	if cfg.BatchCompression == config.CompressGzip {
 		f.BatchCompression = framing.EncodingGzip

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/interceptor"
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"golang.org/x/sync/semaphore"
@@ -59,7 +59,10 @@ type Dependencies struct {
 	Stage      Stage
 	// Region of AWS, for events that do not name theirs.
 	Region string
-	Logger *slog.Logger
+	// Metrics and Tracer may be nil.
+	Metrics *Metrics
+	Tracer  trace.Tracer
+	Logger  *slog.Logger
 	// OnFatal is called when the process can no longer reach Temporal for good.
 	OnFatal func(error)
 }
@@ -129,25 +132,29 @@ func New(d Dependencies) (*Worker, error) {
 		return nil, err
 	}
 	cache := token.NewCache(w.store, time.Now)
+	if err := d.Metrics.WatchToken(cache.Current); err != nil {
+		return nil, err
+	}
 	recent := newRecent(cfg, d.Stage)
 	all := &activities.Worker{
-		Format: newFormat(cfg, recent, formatter),
+		Format: newFormat(cfg, recent, formatter, d.Metrics),
 		Tokens: &activities.Tokens{
 			Store: w.store, Cache: cache,
 			Source:       newTokenSource(cfg, w.clientSecret),
 			Secret:       w.clientSecret,
 			Keeper:       activities.NewSharedKeeper(w.keeper, time.Now),
 			RefreshAhead: cfg.TokenRefreshAhead, RefreshJitter: cfg.TokenRefreshJitter,
-			Now: time.Now,
+			Now: time.Now, Metrics: d.Metrics,
 		},
 		Deliver: &activities.Deliver{
 			Stage: recent, Cache: cache, Destination: destination,
 			Requests:    semaphore.NewWeighted(int64(cfg.WorkerDeliveries)),
 			GiveUpAfter: cfg.DeliveryGiveUpAfter, StopTimeout: deliverStopTimeout, Chance: rand.N[time.Duration],
+			Metrics: d.Metrics, Tracer: d.Tracer,
 		},
 		Split:   &activities.Split{Stage: recent},
-		Clear:   &activities.Clear{Stage: recent},
-		Discard: &activities.Discard{Stage: d.Stage},
+		Clear:   &activities.Clear{Stage: recent, Metrics: d.Metrics},
+		Discard: &activities.Discard{Stage: d.Stage, Metrics: d.Metrics},
 		Readers: &activities.Readers{Temporal: d.Temporal},
 		Sweep: &activities.Sweep{
 			Stage: d.Stage, Temporal: d.Temporal,
@@ -167,7 +174,7 @@ func (w *Worker) serve(d Dependencies, queue string, o sdkworker.Options) sdkwor
 	o.Identity = connect.Identity("worker")
 	o.WorkerStopTimeout = stopTimeout
 	o.OnFatalError = d.OnFatal
-	o.Interceptors = []interceptor.WorkerInterceptor{panics.NewInterceptor(workflows.ErrorPanic)}
+	o.Interceptors = d.Metrics.countFailures(panics.NewInterceptor(workflows.ErrorPanic))
 	added := queueWorker{Worker: sdkworker.New(d.Temporal, queue, o), queue: queue}
 	w.workers = append(w.workers, added)
 	return added

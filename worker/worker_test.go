@@ -12,6 +12,8 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	"go.uber.org/fx"
@@ -177,7 +179,7 @@ func TestModule(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, fx.ValidateApp(
 		fx.Supply(settings(), aws.Config{}, slog.New(slog.DiscardHandler), (*stage.Stage)(nil)),
-		fx.Provide(func() client.Client { return nil }),
+		fx.Provide(func() client.Client { return nil }, func() metric.Meter { return noop.Meter{} }),
 		worker.Module,
 	))
 	require.ErrorContains(t, fx.ValidateApp(fx.Supply(settings()), worker.Module), "missing", "the rest is what a process provides")

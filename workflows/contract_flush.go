@@ -181,6 +181,9 @@ type Batch struct {
 	// application/json and none.
 	ContentType     string `json:"contentType,omitempty"`
 	ContentEncoding string `json:"contentEncoding,omitempty"`
+	// FirstArrival is when the first record of the window arrived, so that who delivers the
+	// batch can tell how long that took. Zero where nobody wants to know.
+	FirstArrival time.Time `json:"firstArrival,omitzero"`
 }
 
 // Quarantined is a piece of a window that could not become an event.

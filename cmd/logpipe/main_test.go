@@ -33,7 +33,8 @@ func isolated(t *testing.T) environment {
 		"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret-canary", "AWS_SESSION_TOKEN": "",
 		"AWS_CONFIG_FILE": missing, "AWS_SHARED_CREDENTIALS_FILE": missing, "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "", "AWS_WEB_IDENTITY_TOKEN_FILE": "",
-		"AWS_ENDPOINT_URL": "http://" + closedPort(t),
+		"AWS_ENDPOINT_URL":            "http://" + closedPort(t),
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "", "OTEL_TRACES_EXPORTER": "", "OTEL_EXPORTER_OTLP_PROTOCOL": "",
 	}
 	for _, s := range config.Describe() {
 		env[s.Env()] = s.Example
@@ -164,6 +165,8 @@ func TestFailure(t *testing.T) { //nolint:paralleltest // it sets the environmen
 		"recover from nothing":          {reachable(environment{}), "recover", []string{"nothing to recover", "LOGPIPE_PIPELINE", "LOGPIPE_STAGE_URL"}},
 		"address of metrics taken": {reachable(environment{"LOGPIPE_METRICS_LISTEN": taken.Addr().String()}), "starter",
 			[]string{"metrics", taken.Addr().String(), "address already in use", "LOGPIPE_METRICS_LISTEN"}},
+		"traces by gRPC": {reachable(environment{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}), "worker",
+			[]string{"OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "4318"}},
 		"address of metrics elsewhere": {reachable(environment{"LOGPIPE_METRICS_LISTEN": "192.0.2.1:9464"}), "worker",
 			[]string{"metrics", "192.0.2.1:9464", "LOGPIPE_METRICS_LISTEN"}},
 		"stage that is no directory": {reachable(environment{"LOGPIPE_STAGE_URL": "file://" + filepath.ToSlash(file)}), "worker", []string{"stage", "LOGPIPE_STAGE_URL"}},
@@ -184,6 +187,7 @@ func TestHelp(t *testing.T) { //nolint:paralleltest // it sets the environment o
 	for name, args := range map[string][]string{
 		"no command": {}, "--help": {"--help"}, "help": {"help"}, "starter --help": {"starter", "--help"}, "worker -h": {"worker", "-h"}, "recover --help": {"recover", "--help"},
 		"redrive --help": {"redrive", "--help"}, "discard --help": {"discard", "--help"}, "setup --help": {"setup", "--help"}, "check --help": {"check", "--help"},
+		"health --help": {"health", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Without any setting: help is what somebody asks for who has none yet.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,17 +17,25 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/metric"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	sdkworker "go.temporal.io/sdk/worker"
 	"go.uber.org/fx"
 
+	"github.com/log-event-pipeline/logpipe/activities"
 	"github.com/log-event-pipeline/logpipe/internal/config"
 	"github.com/log-event-pipeline/logpipe/internal/connect/frontendtest"
+	"github.com/log-event-pipeline/logpipe/internal/delivery"
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
+	"github.com/log-event-pipeline/logpipe/internal/stage"
 	"github.com/log-event-pipeline/logpipe/internal/telemetry"
 	"github.com/log-event-pipeline/logpipe/internal/telemetry/metricstest"
+	"github.com/log-event-pipeline/logpipe/internal/token"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/starter"
+	"github.com/log-event-pipeline/logpipe/worker"
+	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
 var update = flag.Bool("update", false, "write the metrics table of docs/operations.md anew")
@@ -37,10 +46,19 @@ const (
 	metricsEnd   = "<!-- /metrics -->\n"
 )
 
-// TestDocumentedMetrics scrapes what a process is made of and holds the documentation
+// TestDocumentedMetrics scrapes what the processes are made of and holds the documentation
 // against it: the table of our own metrics, and every other name that it tells.
 func TestDocumentedMetrics(t *testing.T) { //nolint:paralleltest // it sets the environment of the process
-	families := scrapeAll(t)
+	families := make(map[string]*dto.MetricFamily)
+	for _, role := range []config.Role{config.RoleStarter, config.RoleWorker} {
+		for name, family := range scrapeAll(t, role) {
+			if known := families[name]; known != nil {
+				require.Equal(t, known.GetHelp(), family.GetHelp(), name)
+				family.Metric = append(family.Metric, known.GetMetric()...)
+			}
+			families[name] = family
+		}
+	}
 	path := filepath.Join("..", "..", "docs", "operations.md")
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -65,45 +83,82 @@ func TestDocumentedMetrics(t *testing.T) { //nolint:paralleltest // it sets the 
 }
 
 // scrapeAll uses every instrument in a process and scrapes it.
-func scrapeAll(t *testing.T) map[string]*dto.MetricFamily {
+func scrapeAll(t *testing.T, role config.Role) map[string]*dto.MetricFamily {
 	t.Helper()
 	for name, value := range isolated(t) {
 		t.Setenv(name, value)
 	}
 	t.Setenv("TEMPORAL_ADDRESS", frontendtest.Start(t, "default").Address)
 	cfg := config.Default()
-	cfg.MetricsListen = "127.0.0.1:0"
+	cfg.MetricsListen, cfg.StageURL = "127.0.0.1:0", "file://"+filepath.ToSlash(t.TempDir())
 	var (
 		served   *telemetry.Metrics
-		reading  *starter.Metrics
 		temporal client.Client
 	)
+	uses := fx.Options(fx.Provide(starter.NewMetrics), fx.Invoke(useStarterMetrics(t)))
+	if role == config.RoleWorker {
+		uses = fx.Options(fx.Provide(worker.NewMetrics), fx.Invoke(useWorkerMetrics(t)))
+	}
 	app := fx.New(
-		process(t.Context(), config.RoleStarter, cfg, slog.New(slog.DiscardHandler)),
-		fx.Provide(starter.NewMetrics),
-		fx.Populate(&served, &reading, &temporal),
+		process(t.Context(), role, cfg, slog.New(slog.DiscardHandler)),
+		uses,
+		fx.Populate(&served, &temporal),
 	)
 	require.NoError(t, app.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, app.Stop(context.WithoutCancel(t.Context()))) })
 
 	ctx := t.Context()
-	reading.Hold(ctx, 1)
-	reading.Window(ctx, window.ReasonAge, true, time.Minute)
-	_, err := reading.Reader(oneRead{}).Next(ctx)
-	require.NoError(t, err)
-	worker := sdkworker.New(temporal, "queue", sdkworker.Options{DisableWorkflowWorker: true})
-	worker.RegisterActivity(func() error { return nil })
-	require.NoError(t, worker.Start())
-	t.Cleanup(worker.Stop)
-	_, err = temporal.DescribeWorkflowExecution(ctx, "none", "")
+	polling := sdkworker.New(temporal, "queue", sdkworker.Options{DisableWorkflowWorker: true})
+	polling.RegisterActivity(func() error { return nil })
+	require.NoError(t, polling.Start())
+	t.Cleanup(polling.Stop)
+	_, err := temporal.DescribeWorkflowExecution(ctx, "none", "")
 	require.Error(t, err)
 
 	var families map[string]*dto.MetricFamily
 	require.Eventually(t, func() bool {
 		families = metricstest.Scrape(t, served.Address())
-		return families["temporal_num_pollers"] != nil // the worker's pollers have begun
+		// The worker's pollers have begun, and the open windows are counted.
+		return families["temporal_num_pollers"] != nil && (role == config.RoleWorker || families["logpipe_windows_open"] != nil)
 	}, 10*time.Second, 10*time.Millisecond)
 	return families
+}
+
+func useStarterMetrics(t *testing.T) any {
+	t.Helper()
+	return func(m *starter.Metrics, meter metric.Meter, st *stage.Stage) error {
+		ctx := t.Context()
+		m.Hold(ctx, 1)
+		m.Window(ctx, window.ReasonAge, true, time.Minute)
+		if _, err := m.Reader(oneRead{}).Next(ctx); err != nil {
+			return err
+		}
+		if err := st.Put(ctx, "key", nil); err != nil {
+			return err
+		}
+		_, err := starter.NewWindowCounts(meter, noWindows{}, "orders", slog.New(slog.DiscardHandler))
+		return err
+	}
+}
+
+func useWorkerMetrics(t *testing.T) any {
+	t.Helper()
+	return func(m *worker.Metrics, st *stage.Stage) error {
+		if err := st.Put(t.Context(), "key", nil); err != nil {
+			return err
+		}
+		m.Delivered(t.Context(), activities.Delivery{
+			Answer: delivery.Answer{Status: http.StatusOK}, Batch: workflows.Batch{Events: 1, FirstArrival: time.Now()}, Took: time.Second,
+		})
+		return m.WatchToken(func() token.Token { return token.Token{ObtainedAt: time.Now(), ExpiresAt: time.Now()} })
+	}
+}
+
+// noWindows is a Temporal without any.
+type noWindows struct{}
+
+func (noWindows) CountWorkflow(context.Context, *workflowservice.CountWorkflowExecutionsRequest) (*workflowservice.CountWorkflowExecutionsResponse, error) {
+	return &workflowservice.CountWorkflowExecutionsResponse{}, nil
 }
 
 // oneRead is a shard that is read to its tip.
@@ -115,14 +170,18 @@ func (oneRead) Next(context.Context) (kinesis.Batch, error) { return kinesis.Bat
 // metricsTable lists our own metrics, with all values of a label that were seen.
 func metricsTable(families map[string]*dto.MetricFamily) string {
 	var table strings.Builder
-	table.WriteString("| metric | type | labels | meaning |\n|---|---|---|---|\n")
+	table.WriteString("| metric | type | of | labels | meaning |\n|---|---|---|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(families)) {
 		if !strings.HasPrefix(name, "logpipe_") {
 			continue
 		}
 		values := make(map[string][]string)
+		var roles []string
 		for _, series := range families[name].GetMetric() {
 			for label, value := range metricstest.Labels(series) {
+				if label == "role" && !slices.Contains(roles, value) {
+					roles = append(roles, value)
+				}
 				if label != "pipeline" && label != "role" && !slices.Contains(values[label], value) {
 					values[label] = append(values[label], value)
 				}
@@ -133,8 +192,9 @@ func metricsTable(families map[string]*dto.MetricFamily) string {
 			slices.Sort(values[label])
 			labels = append(labels, fmt.Sprintf("`%s`: `%s`", label, strings.Join(values[label], "`, `")))
 		}
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", name,
-			strings.ToLower(families[name].GetType().String()), strings.Join(labels, "; "), families[name].GetHelp())
+		slices.Sort(roles)
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", name,
+			strings.ToLower(families[name].GetType().String()), strings.Join(roles, ", "), strings.Join(labels, "; "), families[name].GetHelp())
 	}
 	return table.String()
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/telemetry"
 	"github.com/log-event-pipeline/logpipe/starter"
 	"github.com/log-event-pipeline/logpipe/worker"
+	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
 // Timeouts of a process's start and stop. A stop must fit into the 30 s that ECS
@@ -60,7 +61,9 @@ hands its shards over at once.`,
 		Example: `  LOGPIPE_STREAM=api-logs LOGPIPE_STAGE_URL=s3://my-stage logpipe starter`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runProcess(cmd, config.RoleStarter, logs, starter.Module)
+			return runProcess(cmd, config.RoleStarter, logs, fx.Options(starter.Module, fx.Invoke(func(h *telemetry.Health, l *starter.Leases) {
+				h.Add("reading", l.Check)
+			})))
 		},
 	}
 }
@@ -93,7 +96,7 @@ func runProcess(cmd *cobra.Command, role config.Role, logs io.Writer, module fx.
 	defer release()
 	logger := telemetry.NewLogger(logs, cfg.LogLevel)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		logger.Warn("metrics are incomplete", "error", err)
+		logger.Warn("metrics or traces are incomplete", "error", err)
 	}))
 	if err := serve(ctx, role, cfg, logger, module); err != nil {
 		return &processError{err}
@@ -114,7 +117,8 @@ func loadConfig(cmd *cobra.Command, role config.Role) (config.Config, error) {
 func serve(ctx context.Context, role config.Role, cfg config.Config, logger *slog.Logger, module fx.Option) error {
 	startCtx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	app := fx.New(process(startCtx, role, cfg, logger), module)
+	var health *telemetry.Health
+	app := fx.New(process(startCtx, role, cfg, logger), module, fx.Populate(&health))
 	err := app.Start(context.WithoutCancel(ctx)) // the hooks obey startCtx
 	if err != nil && ctx.Err() != nil {
 		return errInterrupted
@@ -123,12 +127,14 @@ func serve(ctx context.Context, role config.Role, cfg config.Config, logger *slo
 		return dig.RootCause(err)
 	}
 	interrupted := ctx.Err() != nil
+	health.Begin()
 
 	var end fx.ShutdownSignal
 	select {
 	case <-ctx.Done():
 	case end = <-app.Wait():
 	}
+	health.Drain() // before the work ends, so that nobody counts on it any more
 	logger.Info("stopping", slog.Bool("fatal", end.ExitCode != 0))
 	stopCtx, cancelStop := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancelStop()
@@ -159,6 +165,13 @@ func (l startHooks) Append(hook fx.Hook) {
 	l.Lifecycle.Append(hook)
 }
 
+// traced are the workflows and activities that have spans: those of a window, and the
+// refresh of a token. What else there is goes on for as long as the pipeline.
+var traced = []string{
+	workflows.FlushWindowName, workflows.FormatLogsName, workflows.AcquireTokenName, workflows.RefreshTokenName,
+	workflows.DeliverBatchesName, workflows.DeliverBatchName, workflows.SplitBatchName, workflows.ClearStageName, workflows.KeepDiscardedName,
+}
+
 // process is what both processes are built on. ctx bounds the start: the first
 // contact with what they need, and their start hooks.
 func process(ctx context.Context, role config.Role, cfg config.Config, logger *slog.Logger) fx.Option {
@@ -168,18 +181,21 @@ func process(ctx context.Context, role config.Role, cfg config.Config, logger *s
 		fx.Supply(cfg, logger),
 		fx.Decorate(func(lc fx.Lifecycle) fx.Lifecycle { return startHooks{lc, ctx} }),
 		fx.Provide(
+			func() *telemetry.Health { return &telemetry.Health{} },
 			connect.TemporalNamespace,
 			func() (aws.Config, error) { return connect.AWS(ctx) },
-			func(lc fx.Lifecycle) (*stage.Stage, error) {
+			stage.NewMetrics,
+			func(lc fx.Lifecycle, metrics *stage.Metrics) (*stage.Stage, error) {
 				s, err := connect.Stage(ctx, cfg.StageURL, cfg.Pipeline)
 				if err == nil {
+					s.Measure(metrics)
 					lc.Append(fx.StopHook(s.Close))
 				}
 				return s, err
 			},
-			func(lc fx.Lifecycle) (*telemetry.Metrics, error) {
+			func(lc fx.Lifecycle, health *telemetry.Health) (*telemetry.Metrics, error) {
 				m, err := telemetry.NewMetrics(telemetry.MetricsOptions{
-					Listen: cfg.MetricsListen, Pipeline: cfg.Pipeline, Role: role.String(), Logger: logger,
+					Listen: cfg.MetricsListen, Pipeline: cfg.Pipeline, Role: role.String(), Health: health, Logger: logger,
 				})
 				if err == nil {
 					lc.Append(fx.StartStopHook(m.Start, m.Stop))
@@ -187,9 +203,26 @@ func process(ctx context.Context, role config.Role, cfg config.Config, logger *s
 				return m, err
 			},
 			(*telemetry.Metrics).Meter,
-			func(lc fx.Lifecycle, metrics *telemetry.Metrics) (client.Client, error) {
-				c, err := connect.Temporal(ctx, logger, metrics.Temporal())
+			func(lc fx.Lifecycle) (*telemetry.Traces, error) {
+				t, err := telemetry.NewTraces(ctx, telemetry.TracesOptions{
+					Environ: os.Environ(), Pipeline: cfg.Pipeline, Role: role.String(), Names: traced,
+				})
 				if err == nil {
+					lc.Append(fx.StopHook(func(ctx context.Context) {
+						if err := t.Stop(ctx); err != nil { // no reason to end with a failure
+							logger.Warn("the last traces are lost", "error", err)
+						}
+					}))
+				}
+				return t, err
+			},
+			(*telemetry.Traces).Tracer,
+			func(lc fx.Lifecycle, metrics *telemetry.Metrics, traces *telemetry.Traces, health *telemetry.Health) (client.Client, error) {
+				polls := connect.NewPolls()
+				c, err := connect.Temporal(ctx, logger, metrics.Temporal(), traces.Temporal, polls.Watch)
+				if err == nil {
+					health.Add("temporal", connect.Reachable(c))
+					health.Add("polling", polls.Check)
 					lc.Append(fx.StopHook(c.Close))
 				}
 				return c, err

@@ -139,7 +139,7 @@ func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // TestNothingSecretGetsOut searches every output of a run in which the API quotes all that
 // it is sent: histories of all runs, listings, the pages and pending activities of what is
-// open, during the outage and behind it, metrics, and logs at their most talkative.
+// open, during the outage and behind it, metrics, traces, and logs at their most talkative.
 func TestNothingSecretGetsOut(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -159,6 +159,8 @@ func TestNothingSecretGetsOut(t *testing.T) {
 		"LOGPIPE_BATCH_MAX_EVENTS":         "20",
 		"LOGPIPE_LOG_LEVEL":                "debug",
 	})
+	traces := startCollector(t)
+	environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = traces.url
 	processes, scraped := map[string]*process{}, map[string]string{}
 	for _, role := range []string{"worker", "starter"} {
 		settings := maps.Clone(environment)
@@ -225,6 +227,8 @@ func TestNothingSecretGetsOut(t *testing.T) {
 		requireNoCanary(t, secrets, "the log of the "+role, p.stderr.String())
 		requireNoCanary(t, secrets, "the output of the "+role, p.stdout.String())
 	}
+	require.Contains(t, traces.sent(), "DestinationRefused")
+	requireNoCanary(t, secrets, "the traces", traces.sent())
 }
 
 // looked is what anybody sees who looks at Temporal.

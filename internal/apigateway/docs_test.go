@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/log-event-pipeline/logpipe/internal/apigateway/envelope"
 )
 
 // What docs/events.md says is what the code does.
@@ -33,14 +31,7 @@ func TestDocumentation(t *testing.T) {
 			t.Errorf("no row for the warning %s", name)
 		}
 	}
-	for _, reason := range []Reason{
-		ReasonEventTooLarge, envelope.ReasonEmptyRecord, envelope.ReasonUnknownEncoding,
-		envelope.ReasonAggregateChecksum, envelope.ReasonAggregateMalformed, envelope.ReasonAggregateNested,
-		envelope.ReasonCorruptCompression, envelope.ReasonInflatedLimit, envelope.ReasonRatioLimit, envelope.ReasonValueLimit, envelope.ReasonInvalidJSON,
-		envelope.ReasonTruncatedJSON, envelope.ReasonNotAnEnvelope, envelope.ReasonMissingMessageType,
-		envelope.ReasonUnknownMessageType, envelope.ReasonMissingLogGroup, envelope.ReasonMissingLogStream,
-		envelope.ReasonInvalidLogEvents, envelope.ReasonInvalidEvent,
-	} {
+	for _, reason := range Reasons() {
 		if !strings.Contains(doc, "| `"+reason.Code+"` |") {
 			t.Errorf("no row for the reason %s", reason.Code)
 		}

@@ -132,6 +132,9 @@ var ReasonEventTooLarge = Reason{
 	Text: "the formatted event is larger than a batch may be",
 }
 
+// Reasons are all of them.
+func Reasons() []Reason { return append(envelope.Reasons(), ReasonEventTooLarge) }
+
 // Quarantined is a part of a record that cannot be delivered.
 type Quarantined struct {
 	// SequenceNumber and Arrival are the record's.

@@ -21,6 +21,11 @@ const (
 	KindText Kind = "text"
 )
 
+// Kinds are all kinds of events.
+func Kinds() []Kind {
+	return []Kind{KindAccess, KindInteraction, KindExecution, KindLambda, KindJSON, KindText}
+}
+
 // Summary tells what a call of [Formatter.Format] did. Every log event found in
 // the records is counted once, in what [Summary.LogEvents] returns or in
 // QuarantinedEvents; control messages are counted apart.

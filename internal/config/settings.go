@@ -486,6 +486,6 @@ var settings = []setting{
 	}),
 	define(func(c *Config) *string { return &c.MetricsListen }, checkListenAddress, Setting{
 		Key:     "metrics_listen",
-		Meaning: "Where to serve metrics for Prometheus under `/metrics`: `127.0.0.1:9464`, or `:9464` for all addresses of the machine; not at all if empty.",
+		Meaning: "Where to serve metrics for Prometheus under `/metrics`, and health under `/healthz` and `/readyz`, which `logpipe health` asks for: `127.0.0.1:9464`, or `:9464` for all addresses of the machine; not at all if empty.",
 	}),
 }

@@ -74,11 +74,12 @@ func TemporalPlace() (Place, error) {
 
 // Temporal dials the Temporal service that the TEMPORAL_ variables or Temporal's
 // configuration file name, and makes sure that the namespace is there and has the
-// search attributes. What the SDK measures goes to metrics.
-func Temporal(ctx context.Context, logger *slog.Logger, metrics client.MetricsHandler) (client.Client, error) {
+// search attributes. What the SDK measures goes to metrics. The options can be changed
+// before they are used.
+func Temporal(ctx context.Context, logger *slog.Logger, metrics client.MetricsHandler, changes ...func(*client.Options)) (client.Client, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	c, options, err := dial(ctx, logger, metrics)
+	c, options, err := dial(ctx, logger, metrics, changes...)
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +102,16 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, temporalTimeout, fmt.Errorf("no answer within %s", temporalTimeout))
 }
 
-func dial(ctx context.Context, logger *slog.Logger, metrics client.MetricsHandler) (client.Client, client.Options, error) {
+func dial(ctx context.Context, logger *slog.Logger, metrics client.MetricsHandler, changes ...func(*client.Options)) (client.Client, client.Options, error) {
 	options, err := clientOptions()
 	if err != nil {
 		return nil, options, err
 	}
 	options.Logger = telemetry.TemporalLogger(logger)
 	options.MetricsHandler = metrics
+	for _, change := range changes {
+		change(&options)
+	}
 	// The SDK has a shorter limit of its own, whose error would not say how long it was.
 	options.ConnectionOptions.GetSystemInfoTimeout = temporalTimeout
 	c, err := client.DialContext(ctx, options)

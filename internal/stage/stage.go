@@ -28,8 +28,12 @@ var ErrNotFound = errors.New("no such object in the stage")
 // Stage is where windows wait. An object is written once under a key that is
 // made from its content's identity, so writing it again writes the same bytes.
 type Stage struct {
-	bucket *blob.Bucket
+	bucket  *blob.Bucket
+	metrics *Metrics
 }
+
+// Measure has all operations from now on measured. It is for before the stage is used.
+func (s *Stage) Measure(m *Metrics) { s.metrics = m }
 
 // Open opens the stage at a URL: s3://bucket?prefix=path/, file:///directory or
 // mem://. The directory of a file:// stage is made if it is missing.
@@ -83,10 +87,12 @@ func (s *Stage) Check(ctx context.Context, key string) error {
 // Put writes an object, all of it or none. When Put returns, an object in S3 is
 // durable. A file has been renamed into place, but not flushed to the disk: it
 // survives a process that is killed, not a power failure.
-func (s *Stage) Put(ctx context.Context, key string, body []byte) error {
+func (s *Stage) Put(ctx context.Context, key string, body []byte) (err error) {
+	begun := time.Now()
+	defer func() { s.metrics.ended(ctx, operationPut, begun, err) }()
 	// Not WriteAll, which goes over the body twice more for an MD5 that no storage asks
 	// for: the client of S3 sends a checksum of its own, and a file has none.
-	err := s.bucket.Upload(ctx, key, bytes.NewReader(body), &blob.WriterOptions{
+	err = s.bucket.Upload(ctx, key, bytes.NewReader(body), &blob.WriterOptions{
 		ContentType: "application/octet-stream",
 		// The whole body is in memory: one part, no buffer of the writer's own.
 		BufferSize: max(len(body), 1),
@@ -100,15 +106,22 @@ func (s *Stage) Put(ctx context.Context, key string, body []byte) error {
 // Reader opens an object for reading. Errors wrap ErrNotFound where there is
 // none.
 func (s *Stage) Reader(ctx context.Context, key string) (io.ReadCloser, error) {
+	begun := time.Now()
 	r, err := s.bucket.NewReader(ctx, key, nil)
 	if err != nil {
-		return nil, readError(key, err)
+		err = readError(key, err)
+	}
+	s.metrics.ended(ctx, operationGet, begun, err)
+	if err != nil {
+		return nil, err
 	}
 	return r, nil
 }
 
 // Get reads a whole object. Errors wrap ErrNotFound where there is none.
-func (s *Stage) Get(ctx context.Context, key string) ([]byte, error) {
+func (s *Stage) Get(ctx context.Context, key string) (_ []byte, err error) {
+	begun := time.Now()
+	defer func() { s.metrics.ended(ctx, operationGet, begun, err) }()
 	r, err := s.bucket.NewReader(ctx, key, nil)
 	if err != nil {
 		return nil, readError(key, err)
@@ -130,8 +143,10 @@ func readError(key string, err error) error {
 }
 
 // Delete deletes an object. An object that is not there is deleted.
-func (s *Stage) Delete(ctx context.Context, key string) error {
-	err := s.bucket.Delete(ctx, key)
+func (s *Stage) Delete(ctx context.Context, key string) (err error) {
+	begun := time.Now()
+	defer func() { s.metrics.ended(ctx, operationDelete, begun, err) }()
+	err = s.bucket.Delete(ctx, key)
 	if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
 		return fmt.Errorf("delete %s from the stage: %w", key, err)
 	}
@@ -157,10 +172,12 @@ func (s *Stage) List(ctx context.Context, prefix string) iter.Seq2[Object, error
 		for {
 			object, err := list.Next(ctx)
 			if errors.Is(err, io.EOF) {
+				s.metrics.ended(ctx, operationList, time.Time{}, nil)
 				return
 			}
 			// Storage on this machine does not look at the context.
 			if err = cmp.Or(err, ctx.Err()); err != nil {
+				s.metrics.ended(ctx, operationList, time.Time{}, err)
 				yield(Object{}, fmt.Errorf("list %s* in the stage: %w", prefix, err))
 				return
 			}

@@ -45,10 +45,13 @@ type MetricsOptions struct {
 	Listen string
 	// Pipeline and Role are labels of all that is served.
 	Pipeline, Role string
-	Logger         *slog.Logger
+	// Health is served beside the metrics; nil is a process that never begins.
+	Health *Health
+	Logger *slog.Logger
 }
 
-// Metrics is where a process counts and measures, and from where Prometheus scrapes it.
+// Metrics is where a process counts and measures, and from where Prometheus scrapes it. At the
+// same address it tells its [Health].
 // The process's own instruments are of OpenTelemetry; beside them are those of the
 // Temporal SDK, the Go runtime and the operating system's view of the process.
 type Metrics struct {
@@ -103,6 +106,10 @@ func NewMetrics(o MetricsOptions) (*Metrics, error) {
 		ErrorHandling:       promhttp.ContinueOnError,
 		MaxRequestsInFlight: 4,
 	}))
+	if o.Health == nil {
+		o.Health = &Health{}
+	}
+	o.Health.register(mux)
 	m.handler = mux
 	return m, nil
 }
@@ -138,7 +145,7 @@ func (m *Metrics) Start(ctx context.Context) error {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", m.options.Listen)
 	if err != nil {
-		return fmt.Errorf("serve metrics: %w; set LOGPIPE_METRICS_LISTEN to a free address of this machine, or to nothing", err)
+		return fmt.Errorf("serve metrics and health: %w; set LOGPIPE_METRICS_LISTEN to a free address of this machine, or to nothing", err)
 	}
 	server := &http.Server{
 		Handler:           m.handler,

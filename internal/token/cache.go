@@ -76,6 +76,13 @@ func (c *Cache) AtLeast(ctx context.Context, version int64) (t Token, ok bool, e
 	return t, usable(t), nil
 }
 
+// Current is the token in memory, the zero Token where there is none yet. Nothing is read.
+func (c *Cache) Current() Token {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current
+}
+
 // readTimeout bounds one read of the store, for all who wait for it.
 const readTimeout = 15 * time.Second
 

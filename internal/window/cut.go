@@ -44,6 +44,11 @@ const (
 	ReasonRetry     Reason = "retry"     // made of quarantined pieces to be formatted again
 )
 
+// Reasons are all of them.
+func Reasons() []Reason {
+	return []Reason{ReasonBytes, ReasonRecords, ReasonSpan, ReasonAge, ReasonShardEnd, ReasonDrain, ReasonRecovered, ReasonRetry}
+}
+
 // Situation is what the reader knows beside the records themselves.
 type Situation struct {
 	// Now is the reader's clock.

@@ -50,6 +50,15 @@ var (
 		"the log event is not a JSON object"}
 )
 
+// Reasons are all of them.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonEmptyRecord, ReasonUnknownEncoding, ReasonAggregateChecksum, ReasonAggregateMalformed, ReasonAggregateNested, ReasonCorruptCompression,
+		ReasonInflatedLimit, ReasonRatioLimit, ReasonValueLimit, ReasonInvalidJSON, ReasonTruncatedJSON, ReasonNotAnEnvelope, ReasonMissingMessageType,
+		ReasonUnknownMessageType, ReasonMissingLogGroup, ReasonMissingLogStream, ReasonInvalidLogEvents, ReasonInvalidEvent,
+	}
+}
+
 // Fault is a part of a record that could not be decoded.
 type Fault struct {
 	Reason Reason
