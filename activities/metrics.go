@@ -73,7 +73,7 @@ func Failures() map[string][]string {
 		ErrorStageUnavailable,
 	}, parameters...)
 	return map[string][]string{
-		workflows.FormatLogsName:        append([]string{workflows.ErrorStageObject, ErrorTooManyBatches}, stage...),
+		workflows.FormatLogsName:        append([]string{workflows.ErrorStageObject, ErrorTooManyBatches, workflows.ErrorNotHere}, stage...),
 		workflows.AcquireTokenName:      parameters,
 		workflows.RefreshTokenName:      append([]string{workflows.ErrorTokenClientRefused, workflows.ErrorTokenEndpoint, ErrorTokenNotRotated}, parameters...),
 		workflows.WatchClientSecretName: append([]string{ErrorClientSecretUnchanged}, parameters...),
