@@ -83,7 +83,7 @@ func (t *Tokens) RefreshToken(ctx context.Context, in workflows.RefreshTokenInpu
 	case err != nil:
 		return workflows.TokenVersion{}, newTokenUnavailable(err)
 	case current.Version != in.KnownVersion && !current.Expired(t.Now()):
-		return t.version(current), nil
+		return t.answer(current), nil
 	}
 	fresh, ok := t.unstored.take(in.KnownVersion)
 	if !ok || fresh.Expired(t.Now()) {
@@ -97,7 +97,7 @@ func (t *Tokens) RefreshToken(ctx context.Context, in workflows.RefreshTokenInpu
 		return workflows.TokenVersion{}, newTokenNotStored(err)
 	}
 	activity.GetLogger(ctx).Info("token refreshed", "parameter", t.Store.Name(), "version", stored.Version, "expires", stored.ExpiresAt.Format(time.RFC3339))
-	return t.version(stored), nil
+	return t.answer(stored), nil
 }
 
 // WatchClientSecret returns when the client secret has another version than the known
@@ -118,6 +118,13 @@ func (t *Tokens) version(of token.Token) workflows.TokenVersion {
 	if at := of.RefreshAt(t.RefreshAhead, rand.N(t.RefreshJitter+1)); !at.IsZero() {
 		v.RefreshAfter = at.Sub(t.Now())
 	}
+	return v
+}
+
+// answer is that to the TokenKeeper.
+func (t *Tokens) answer(of token.Token) workflows.TokenVersion {
+	v := t.version(of)
+	v.At = t.Now().UTC()
 	return v
 }
 

@@ -85,13 +85,15 @@ func (p *Poller) PollShard(ctx context.Context, in workflows.PollShardInput) (wo
 	if err := sameStream(in.Stream, p.Stream); err != nil {
 		return workflows.PollShardResult{}, withDelay(err, info.Attempt)
 	}
+	var last workflows.PollShardHeartbeat
 	if activity.HasHeartbeatDetails(ctx) {
-		var last workflows.PollShardHeartbeat
 		if err := activity.GetHeartbeatDetails(ctx, &last); err == nil && last.Checkpoint.Compare(in.Checkpoint) >= 0 {
 			in.Progress = last.Progress
 		}
 	}
 	l := newLease(p, in, func(h workflows.PollShardHeartbeat) { activity.RecordHeartbeat(ctx, h) })
+	// What an attempt has opened that failed in the end belongs to the lease, too.
+	l.windows, l.records = last.Windows, last.Records
 	// The timeout is that of the lease before; this process can be set to another one.
 	l.every = info.HeartbeatTimeout / heartbeatsPerTimeout
 	l.now = clockOf(info)
