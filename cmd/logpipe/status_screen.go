@@ -22,6 +22,8 @@ type screen struct {
 	size                       func() (width, height int, err error)
 
 	drawn bool
+	// wrap is the width to which sentences are wrapped, 0 for none.
+	wrap int
 }
 
 // Rows of shards that are shown where the height of the screen is not known or does not
@@ -53,6 +55,10 @@ func (s *screen) draw(r status.Report, watch bool, interval time.Duration) error
 		}
 	}
 	rows := mostRows
+	s.wrap = 0
+	if watch && s.redraws {
+		s.wrap = width
+	}
 	var text bytes.Buffer
 	s.head(&text, r)
 	if watch && s.redraws {
@@ -70,12 +76,19 @@ func (s *screen) draw(r status.Report, watch bool, interval time.Duration) error
 			screenful.WriteString(codeClear)
 		}
 		screenful.WriteString(codeHome)
-		lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
-		if height > 1 && len(lines) > height-1 {
-			lines = lines[:height-1]
-		}
-		for _, line := range lines {
-			screenful.WriteString(cutLine(line, width) + codePlain + codeEnd + "\n")
+		used := 0
+		for line := range strings.SplitSeq(strings.TrimSuffix(text.String(), "\n"), "\n") {
+			takes := 1
+			if strings.HasPrefix(line, nextMark) && width > 0 {
+				// To be copied: the terminal breaks it.
+				takes = (utf8.RuneCountInString(line) + width - 1) / width
+			} else {
+				line = cutLine(line, width)
+			}
+			if used += takes; height > 1 && used > height-1 {
+				break
+			}
+			screenful.WriteString(line + codePlain + codeEnd + "\n")
 		}
 		screenful.WriteString(codeRest)
 	default:
@@ -139,11 +152,11 @@ func colourOf(h status.Health) string {
 
 // head is all but the table.
 func (s *screen) head(out io.Writer, r status.Report) {
-	fmt.Fprintf(out, "pipeline %s", s.paint(codeBold, r.Pipeline))
+	fmt.Fprintf(out, "%s · pipeline %s", s.paint(codeBold+colourOf(r.Health), string(r.Health)), s.paint(codeBold, r.Pipeline))
 	if r.Stream != "" {
 		fmt.Fprintf(out, " · stream %s", r.Stream)
 	}
-	fmt.Fprintf(out, " · %s · %s\n", r.TakenAt.Format(time.RFC3339), s.paint(codeBold+colourOf(r.Health), string(r.Health)))
+	fmt.Fprintf(out, " · %s\n", r.TakenAt.Format(time.RFC3339))
 	for _, p := range r.Problems {
 		s.problem(out, r, p)
 	}
@@ -195,12 +208,31 @@ func (s *screen) problem(out io.Writer, r status.Report, p status.Problem) {
 		if utf8.RuneCountInString(detail) > longestDetail {
 			detail = string([]rune(detail)[:longestDetail]) + "…"
 		}
-		fmt.Fprintf(out, "         %s: %s\n", p.Code, detail)
+		s.sentences(out, p.Code+": "+detail)
 	}
-	fmt.Fprintf(out, "         %s\n", p.Advice)
+	s.sentences(out, p.Advice)
 	for _, command := range p.Next {
-		fmt.Fprintf(out, "         → %s\n", s.paint(codeBold, command))
+		fmt.Fprintf(out, "%s%s\n", nextMark, s.paint(codeBold, command))
 	}
+}
+
+// indent stands before what is said of a problem, and nextMark before what to type.
+const (
+	indent   = "         "
+	nextMark = indent + "→ "
+)
+
+// sentences prints a text, on as many lines as it takes where the screen is not to be cut.
+func (s *screen) sentences(out io.Writer, text string) {
+	line := indent
+	for word := range strings.SplitSeq(text, " ") {
+		if s.wrap > 0 && line != indent && utf8.RuneCountInString(line)+utf8.RuneCountInString(word) > s.wrap {
+			fmt.Fprintln(out, strings.TrimRight(line, " "))
+			line = indent
+		}
+		line += word + " "
+	}
+	fmt.Fprintln(out, strings.TrimRight(line, " "))
 }
 
 func oldest(r status.Report) string {

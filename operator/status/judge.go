@@ -458,7 +458,9 @@ func (g *gathered) judgeClocks() {
 		if !s.fresh || s.Owner == "" {
 			continue
 		}
-		starters[s.Owner] = time.Duration(s.clocks.StarterAheadMillis) * time.Millisecond
+		if ahead := time.Duration(s.clocks.StarterAheadMillis) * time.Millisecond; ahead.Abs() > starters[s.Owner].Abs() {
+			starters[s.Owner] = ahead
+		}
 		if ahead := time.Duration(s.clocks.KinesisAheadMillis) * time.Millisecond; ahead.Abs() > kinesis.Abs() {
 			kinesis = ahead
 		}
