@@ -287,16 +287,16 @@ func (l *LeaseSummary) describe() string {
 
 // describe says which clocks are off.
 func (c Clocks) describe() string {
-	var text string
+	var text strings.Builder
 	for _, clock := range []struct {
 		whose  string
 		millis int64
 	}{{"that starter", c.StarterAheadMillis}, {"Kinesis", c.KinesisAheadMillis}} {
 		if ahead := time.Duration(clock.millis) * time.Millisecond; ahead.Abs() >= ClockTolerance {
-			text += fmt.Sprintf("\n\n**The clock of %s was %s of Temporal's by %s.** Set whichever is wrong right.", clock.whose, aheadOrBehind(ahead), ahead.Abs().Round(time.Second))
+			fmt.Fprintf(&text, "\n\n**The clock of %s was %s Temporal's by %s.** Set whichever is wrong right.", clock.whose, aheadOrBehind(ahead), ahead.Abs().Round(time.Second))
 		}
 	}
-	return text
+	return text.String()
 }
 
 // describe says in a sentence what may be missing.

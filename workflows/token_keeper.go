@@ -203,7 +203,7 @@ func (k *keeper) details(now time.Time) string {
 		}
 		text += k.next()
 		if ahead := time.Duration(k.in.WorkerAheadMillis) * time.Millisecond; ahead.Abs() >= ClockTolerance {
-			text += fmt.Sprintf("\n\n**The clock of the worker that obtained it was %s of Temporal's by %s.** Set it right: tokens are taken for expired too early or too late.", aheadOrBehind(ahead), ahead.Abs().Round(time.Second))
+			text += fmt.Sprintf("\n\n**The clock of the worker that obtained it was %s Temporal's by %s.** Set it right: tokens are taken for expired too early or too late.", aheadOrBehind(ahead), ahead.Abs().Round(time.Second))
 		}
 	}
 	if trouble == nil {
@@ -244,7 +244,7 @@ func aheadOrBehind(d time.Duration) string {
 	if d < 0 {
 		return "behind"
 	}
-	return "ahead"
+	return "ahead of"
 }
 
 func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -204,15 +205,7 @@ func describeMemo(v map[string]any) string {
 		parts = append(parts, fmt.Sprintf("%s %v", name, value))
 	}
 	slices.Sort(parts)
-	text := "paused"
-	for i, part := range parts {
-		separator := ", "
-		if i == 0 {
-			separator = ": "
-		}
-		text += separator + part
-	}
-	return text
+	return "paused: " + strings.Join(parts, ", ")
 }
 
 // workflowTaskPatience is how long a workflow task may wait for a worker.

@@ -2,6 +2,7 @@ package status_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,11 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"encoding/json"
-
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/log-event-pipeline/logpipe/operator/status"
@@ -340,8 +340,9 @@ func TestToken(t *testing.T) {
 		scheduled(10, now.Add(-2*time.Minute), workflows.WatchClientSecretName, nil), failedEvent(11, 10, now.Add(-time.Minute), "ClientSecretUnchanged", "still version 4"),
 	}
 	// A window waits for it, and says so in its own words.
-	f.flush("p/flush/0/1", "0", "retrying", "", now.Add(-2*time.Minute)).PendingActivities = append(f.find("p/flush/0/1").PendingActivities,
-		pending(workflows.AcquireTokenName, "TokenUnavailable", "workflow p/token has no token"))
+	f.flush("p/flush/0/1", "0", "retrying", "", now.Add(-2*time.Minute)).PendingActivities = []*workflowpb.PendingActivityInfo{
+		pending(workflows.AcquireTokenName, "TokenUnavailable", "workflow p/token has no token"),
+	}
 	r := f.look(t)
 	require.Equal(t, "history", r.Token.From)
 	require.EqualValues(t, 3, r.Token.Version)
@@ -389,8 +390,9 @@ func TestWindows(t *testing.T) {
 		failedEvent(7, 6, now.Add(-time.Minute), "DestinationUnavailable", "the destination answered HTTP status 503: maintenance"),
 		timer(9, now, "DestinationUnavailable since 2026-03-04T05:00:00Z, tried 13 times; the signal redrive tries at once"),
 	}
-	f.flush("p/flush/0/3", "0", "formatting", "", now.Add(-time.Minute)).PendingActivities = append(f.find("p/flush/0/3").PendingActivities,
-		pending(workflows.FormatLogsName, "StageUnavailable", "AccessDenied: 403"))
+	f.flush("p/flush/0/3", "0", "formatting", "", now.Add(-time.Minute)).PendingActivities = []*workflowpb.PendingActivityInfo{
+		pending(workflows.FormatLogsName, "StageUnavailable", "AccessDenied: 403"),
+	}
 	r = f.look(t)
 	require.ElementsMatch(t, []string{"DestinationRefused", "StageObject", "StageUnavailable", "DestinationUnavailable", status.CodeUndelivered}, codes(r))
 	require.Equal(t, []string{`logpipe redrive --query "LogpipeStatus = 'parked' AND LogpipeHTTPStatus = '403'" --dry-run`}, find(r, "DestinationRefused").Next)

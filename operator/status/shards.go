@@ -54,7 +54,7 @@ func (g *gathered) lookAtShards(ctx context.Context) {
 		one, other := keyword(a, visibility.Shard.GetName()), keyword(b, visibility.Shard.GetName())
 		return cmp.Or(g.seen[one].LookedAt.Compare(g.seen[other].LookedAt), compareShards(one, other))
 	})
-	budget := min(len(readers), cmp.Or(g.Looker.Shards, DefaultShards))
+	budget := min(len(readers), cmp.Or(g.Shards, DefaultShards))
 	looked := make([]shard, len(readers))
 	var all errgroup.Group
 	all.SetLimit(atOnce)
