@@ -30,7 +30,7 @@ type screen struct {
 // matter, and at least.
 const (
 	mostRows  = 40
-	leastRows = 5
+	leastRows = 1
 )
 
 // The codes of a terminal.

@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/stretchr/testify/require"
 
 	"github.com/log-event-pipeline/logpipe/dev/localaws"
@@ -257,4 +261,46 @@ func TestStatusWithoutTemporal(t *testing.T) {
 	require.NoError(t, json.Unmarshal(p.stdout.Bytes(), &report))
 	require.Equal(t, status.Unknown, report.Health)
 	require.Equal(t, status.CodeTemporal, report.Problems[0].Code)
+}
+
+// TestStatusOfClocksAndPoison: what delays nothing yet is told of, too; and a stage that is
+// gone for a time.
+func TestStatusOfClocksAndPoison(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	o := testOptions(t, &out)
+	o.awsNow = func() time.Time { return time.Now().Add(5 * time.Minute) }
+	s := servers(t, o)
+	environment := s.environment()
+	startLogpipe(t, "worker", environment)
+	startLogpipe(t, "starter", environment)
+	_, err := kinesis.NewFromConfig(s.awsSDK).PutRecord(t.Context(), &kinesis.PutRecordInput{
+		StreamName: aws.String(stream), PartitionKey: aws.String("poison"), Data: []byte("\x1f\x8bno gzip behind this"),
+	})
+	require.NoError(t, err)
+	produce(t, s, &out, time.Second)
+	delivered(t, s)
+	poison := awaitProblem(t, s, status.CodeQuarantined)
+	require.EqualValues(t, 1, poison.problem(status.CodeQuarantined).Count)
+	require.EqualValues(t, 1, poison.Throughput.Quarantined)
+	list := startLogpipe(t, poison.problem(status.CodeQuarantined).Next[0][len("logpipe "):], environment)
+	require.Zero(t, list.end(t), list.stderr)
+	require.Contains(t, list.stdout.String(), "1 pieces, 0 events known")
+	skewed := awaitProblem(t, s, status.CodeClockSkew)
+	require.Equal(t, 0, skewed.exit, codes(skewed))
+	require.Contains(t, skewed.problem(status.CodeClockSkew).Summary, "the clock of Kinesis is ahead of Temporal's by")
+	showStatus(t, s)
+
+	directory := filepath.Join(s.dir, "stage")
+	require.NoError(t, os.Rename(directory, directory+"-away"))
+	require.NoError(t, os.WriteFile(directory, nil, 0o600))
+	produce(t, s, &out, time.Second)
+	away := awaitProblem(t, s, "StageUnavailable")
+	require.Equal(t, 3, away.exit)
+	require.Contains(t, away.problem("StageUnavailable").Summary, "the stage cannot be read or written")
+	showStatus(t, s)
+	require.NoError(t, os.Remove(directory))
+	require.NoError(t, os.Rename(directory+"-away", directory))
+	delivered(t, s)
+	awaitHealthy(t, s)
 }
