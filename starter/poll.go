@@ -92,13 +92,18 @@ func (p *Poller) PollShard(ctx context.Context, in workflows.PollShardInput) (wo
 		}
 	}
 	l := newLease(p, in, func(h workflows.PollShardHeartbeat) { activity.RecordHeartbeat(ctx, h) })
-	// What an attempt has opened that failed in the end belongs to the lease, too.
-	l.windows, l.records = last.Windows, last.Records
+	l.goOn(last)
 	// The timeout is that of the lease before; this process can be set to another one.
 	l.every = info.HeartbeatTimeout / heartbeatsPerTimeout
 	l.now = clockOf(info)
 	result, err := l.guarded(ctx, activity.GetWorkerStopChannel(ctx))
 	return result, withDelay(err, info.Attempt)
+}
+
+// goOn counts what earlier attempts have opened that failed in the end: it belongs to the
+// lease, too.
+func (l *lease) goOn(last workflows.PollShardHeartbeat) {
+	l.windows, l.records = last.Windows, last.Records
 }
 
 // clockOf is the clock of Temporal, as it was told when the activity began.

@@ -111,7 +111,7 @@ func TestStatusFitsTheScreen(t *testing.T) {
 		require.LessOrEqual(t, len([]rune(line)), 60, line)
 	}
 	require.Contains(t, plain, "every 5s, Ctrl-C ends")
-	require.Contains(t, plain, "+95")
+	require.Contains(t, plain, "+96")
 	require.Contains(t, plain, "         DestinationRefused: the destination refused the\n         batch with HTTP status 403\n", "sentences are wrapped, not cut")
 
 	// What is no terminal gets one report after the other, without any code.

@@ -74,10 +74,10 @@ func TestFieldsAreDocumented(t *testing.T) {
 		if of.Kind() != reflect.Struct || !strings.HasSuffix(of.PkgPath(), "operator/status") {
 			return
 		}
-		for i := range of.NumField() {
-			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+		for field := range of.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			require.True(t, slices.Contains(documented, name), "%s.%s is not in docs/operations.md", of, name)
-			look(of.Field(i).Type)
+			look(field.Type)
 		}
 	}
 	look(reflect.TypeFor[status.Report]())

@@ -47,6 +47,8 @@ type fake struct {
 	limited   bool
 	token     *workflows.TokenKeeperState // nil where no worker answers
 
+	// pages are the lists that are being paged through.
+	pages map[string][]*workflowpb.WorkflowExecutionInfo
 	// broken answers calls by their name.
 	broken map[string]error
 	// calls counts them, and atOnce is the most that were under way.
@@ -58,7 +60,7 @@ type fake struct {
 // newFake is a healthy pipeline with some shards.
 func newFake(t *testing.T, shards int) *fake {
 	t.Helper()
-	f := &fake{byID: map[string]*workflowservice.DescribeWorkflowExecutionResponse{}, histories: map[string][]*historypb.HistoryEvent{}, broken: map[string]error{}, calls: map[string]int{}, pollers: map[string]map[string]time.Time{
+	f := &fake{pages: map[string][]*workflowpb.WorkflowExecutionInfo{}, byID: map[string]*workflowservice.DescribeWorkflowExecutionResponse{}, histories: map[string][]*historypb.HistoryEvent{}, broken: map[string]error{}, calls: map[string]int{}, pollers: map[string]map[string]time.Time{
 		"p/listing": {identity: now.Add(-20 * time.Second)}, "p/worker": {"worker 2@there": now.Add(-30 * time.Second)},
 	}}
 	stream := f.place(workflows.StreamReaderName, "p/stream", nil)
@@ -156,7 +158,13 @@ func (f *fake) ListWorkflow(_ context.Context, in *workflowservice.ListWorkflowE
 		return nil, err
 	}
 	from, _ := strconv.Atoi(string(in.GetNextPageToken()))
-	found := f.matching(in.GetQuery())
+	f.mu.Lock()
+	found, listing := f.pages[in.GetQuery()]
+	if !listing || from == 0 {
+		found = f.matching(in.GetQuery())
+		f.pages[in.GetQuery()] = found
+	}
+	f.mu.Unlock()
 	to := min(from+int(in.GetPageSize()), len(found))
 	out := &workflowservice.ListWorkflowExecutionsResponse{Executions: found[from:to]}
 	if to < len(found) {

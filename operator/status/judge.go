@@ -216,6 +216,9 @@ func (g *gathered) judgeShards() {
 		g.add(p)
 	}
 	for _, what := range slices.Sorted(maps.Keys(waiting)) {
+		if what == "" && g.report.PausedReading != "" {
+			continue // that is why
+		}
 		g.add(g.waits(what, waiting[what]))
 	}
 	for _, f := range g.listing {

@@ -437,6 +437,19 @@ func TestPausedByAnOperator(t *testing.T) {
 	}
 }
 
+// TestShardsOfAPausedPipeline: they wait because of the pause, which is told once.
+func TestShardsOfAPausedPipeline(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, 2)
+	f.find("p/shard/1").PendingActivities[0] = held(t, workflows.PollShardHeartbeat{Waiting: "reading is paused by ann", At: now})
+	require.Equal(t, []string{"Waiting"}, codes(f.look(t)))
+	f.find("p/stream").WorkflowExecutionInfo.Memo = memoOf(t, map[string]any{"paused_reading": map[string]any{"by": "ann", "since": now}})
+	r := f.look(t)
+	require.Equal(t, []string{status.CodePausedReading}, codes(r))
+	require.Equal(t, "paused: by ann, since 2026-03-04T05:06:07Z", r.Problems[0].Detail)
+	require.Equal(t, []string{"logpipe resume reading"}, r.Problems[0].Next)
+}
+
 func TestOtherTroubles(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, 1)
