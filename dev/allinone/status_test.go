@@ -203,7 +203,7 @@ func TestStatusNamesTheCause(t *testing.T) {
 	gone := awaitProblem(t, s, status.CodeNoWorker)
 	require.Equal(t, 4, gone.exit)
 	require.Equal(t, "history", gone.Token.From)
-	require.EqualValues(t, refused.Token.Version, gone.Token.Version)
+	require.Equal(t, refused.Token.Version, gone.Token.Version)
 	require.Equal(t, refused.Token.ExpiresAt, gone.Token.ExpiresAt)
 	require.Contains(t, gone.problem("TokenClientRefused").Detail, "invalid_client")
 	showStatus(t, s)
