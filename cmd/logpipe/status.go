@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,15 +85,16 @@ until Ctrl-C, and then ends with the exit status of the last look.`,
   logpipe status --watch --interval 10s
   logpipe status --json | jq -r '.problems[] | .summary, .next[]'
   logpipe status --max-age 15m > /dev/null || page-somebody`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&flags.watch, "watch", "w", false, "look again and again until Ctrl-C")
 	f.DurationVar(&flags.interval, "interval", 5*time.Second, "time between two looks of --watch, 1s at least")
-	f.BoolVar(&flags.asJSON, "json", false, "print a JSON object, with --watch one on each line; docs/operations.md describes it")
+	form := outputFlags(cmd, "look")
 	f.BoolVar(&flags.all, "all", false, "show all shards")
 	f.DurationVar(&flags.maxAge, "max-age", status.DefaultMaxAge, "how old the oldest event may be that is not delivered or not read")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		flags.asJSON = form.asJSON()
 		switch {
 		case flags.interval < time.Second:
 			return fmt.Errorf("--interval %s: want 1s or more", flags.interval)
@@ -213,12 +213,7 @@ func (w *watching) close() {
 
 func (w *watching) print(report status.Report) error {
 	if w.flags.asJSON {
-		encoder := json.NewEncoder(w.out)
-		if !w.flags.watch {
-			encoder.SetIndent("", "  ")
-		}
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(report)
+		return printLine(w.out, report)
 	}
 	unknown := len(report.Problems) > 0 && report.Problems[0].Code == status.CodeTemporal
 	if unknown && !w.flags.watch {

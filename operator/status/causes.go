@@ -66,6 +66,7 @@ var causes = map[string]cause{
 		next: []string{"temporal workflow describe --workflow-id $PIPELINE/token"}},
 	"StageUnavailable": {severity: Late, says: "the stage cannot be read or written", advice: "see to the bucket or directory: does it answer, is it full, may the role read and write it?",
 		next: []string{"logpipe check"}},
+	"NotHere":        {severity: Warning, says: "a small window could not be formatted at once, because the stage was slow or away", advice: "an activity of its own does it; see to the stage if that goes on"},
 	"StageObject":    {severity: Blocked, says: "objects that windows need are missing from the stage, or damaged", advice: "bring them back from the bucket's versions, then have the windows tried again; else discard them"},
 	"TooManyBatches": {severity: Blocked, says: "windows make more batches than a history can hold", advice: "raise LOGPIPE_BATCH_MAX_BYTES or LOGPIPE_BATCH_MAX_EVENTS, restart the workers, then have them tried again"},
 	"TemporalUnavailable": {severity: Late, says: "Temporal does not answer the workers' questions", advice: "it is tried again; if it lasts, look at the state of Temporal",

@@ -13,6 +13,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
@@ -145,7 +146,8 @@ func retryingReason(text string) (failure, bool) {
 
 // reasonOf finds out why a window does not get on, from what needs no worker: its pending
 // activities, and the end of its history.
-func (g *gathered) reasonOf(ctx context.Context, execution *commonpb.WorkflowExecution, parked bool) (failure, bool, error) {
+func (g *gathered) reasonOf(ctx context.Context, execution *commonpb.WorkflowExecution, status string) (failure, bool, error) {
+	parked := status == visibility.StatusParked
 	if !parked {
 		described, err := g.describe(ctx, execution.GetWorkflowId())
 		if err != nil {
@@ -157,6 +159,9 @@ func (g *gathered) reasonOf(ctx context.Context, execution *commonpb.WorkflowExe
 				return f, true, nil
 			}
 		}
+	}
+	if status != visibility.StatusParked && status != visibility.StatusRetrying {
+		return failure{}, false, nil // what its history tells may be over
 	}
 	events, err := g.latest(ctx, execution)
 	if err != nil {

@@ -192,9 +192,9 @@ func (g *gathered) explain(ctx context.Context, w *openWindows, slow []*commonpb
 	})
 	var all errgroup.Group
 	all.SetLimit(atOnce)
-	ask := func(sample *commonpb.WorkflowExecution, parked bool, note func(failure)) {
+	ask := func(sample *commonpb.WorkflowExecution, status string, note func(failure)) {
 		all.Go(func() error {
-			f, ok, err := g.reasonOf(ctx, sample, parked)
+			f, ok, err := g.reasonOf(ctx, sample, status)
 			if err != nil {
 				g.missing("look at "+sample.GetWorkflowId(), err)
 			}
@@ -212,11 +212,11 @@ func (g *gathered) explain(ctx context.Context, w *openWindows, slow []*commonpb
 			continue
 		}
 		for _, sample := range of.samples {
-			ask(sample, of.status == visibility.StatusParked, func(f failure) { of.reasons = addReason(of.reasons, f) })
+			ask(sample, of.status, func(f failure) { of.reasons = addReason(of.reasons, f) })
 		}
 	}
 	for _, sample := range slow {
-		ask(sample, false, func(f failure) { w.slow = addReason(w.slow, f) })
+		ask(sample, "", func(f failure) { w.slow = addReason(w.slow, f) })
 	}
 	_ = all.Wait() // none fails
 }
