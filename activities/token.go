@@ -93,7 +93,7 @@ func (t *Tokens) refresh(ctx context.Context, in workflows.RefreshTokenInput) (_
 	case err != nil:
 		return workflows.TokenVersion{}, RefreshFailed, newTokenUnavailable(err)
 	case current.Version != in.KnownVersion && !current.Expired(t.Now()):
-		return t.version(current), RefreshFound, nil
+		return t.answer(current), RefreshFound, nil
 	}
 	fresh, ok := t.unstored.take(in.KnownVersion)
 	if !ok || fresh.Expired(t.Now()) {
@@ -107,7 +107,7 @@ func (t *Tokens) refresh(ctx context.Context, in workflows.RefreshTokenInput) (_
 		return workflows.TokenVersion{}, RefreshFailed, newTokenNotStored(err)
 	}
 	activity.GetLogger(ctx).Info("token refreshed", "parameter", t.Store.Name(), "version", stored.Version, "expires", stored.ExpiresAt.Format(time.RFC3339))
-	return t.version(stored), RefreshAsked, nil
+	return t.answer(stored), RefreshAsked, nil
 }
 
 // WatchClientSecret returns when the client secret has another version than the known
@@ -128,6 +128,13 @@ func (t *Tokens) version(of token.Token) workflows.TokenVersion {
 	if at := of.RefreshAt(t.RefreshAhead, rand.N(t.RefreshJitter+1)); !at.IsZero() {
 		v.RefreshAfter = at.Sub(t.Now())
 	}
+	return v
+}
+
+// answer is that to the TokenKeeper.
+func (t *Tokens) answer(of token.Token) workflows.TokenVersion {
+	v := t.version(of)
+	v.At = t.Now().UTC()
 	return v
 }
 

@@ -182,7 +182,7 @@ func TestRefreshToken(t *testing.T) {
 			got, err := s.refresh(t, c.known)
 			require.NoError(t, err)
 			require.Equal(t, workflows.TokenVersion{
-				Parameter: parameter, Version: c.version, ExpiresAt: now.Add(time.Hour), RefreshAfter: 59 * time.Minute,
+				Parameter: parameter, Version: c.version, ExpiresAt: now.Add(time.Hour), RefreshAfter: 59 * time.Minute, At: now.UTC(),
 			}, got)
 			require.Equal(t, c.issued, s.endpoint.issued)
 			require.Len(t, s.parameters.versions[parameter], len(c.lives)+c.issued)

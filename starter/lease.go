@@ -66,8 +66,11 @@ type lease struct {
 	windows int
 	records int
 
-	// waiting says why nothing is being read, for the heartbeat.
-	waiting string
+	// waiting says why nothing is being read, and waitingFor in a word, for the heartbeat.
+	waiting    string
+	waitingFor workflows.WaitingFor
+	// kinesisAhead is by how much the clock of Kinesis was ahead of now at the last answer.
+	kinesisAhead time.Duration
 	// memory is what is taken of Memory.
 	memory int64
 	marks  marks
@@ -180,7 +183,7 @@ func (l *lease) poll(ctx, reading context.Context) (workflows.PollShardResult, e
 			return l.handOver(ctx, ended(reading))
 		case errors.Is(err, kinesis.ErrThrottled):
 			trouble = time.Time{}
-			l.say(ctx, err.Error())
+			l.say(ctx, workflows.WaitingForThrottle, err.Error())
 			continue
 		case errors.Is(err, kinesis.ErrUnavailable):
 			if trouble.IsZero() {
@@ -189,7 +192,7 @@ func (l *lease) poll(ctx, reading context.Context) (workflows.PollShardResult, e
 			if time.Since(trouble) >= longestTrouble {
 				return l.giveUp(ctx, err)
 			}
-			l.say(ctx, err.Error())
+			l.say(ctx, workflows.WaitingForStream, err.Error())
 			continue
 		case errors.Is(err, kinesis.ErrPosition):
 			return l.stopAtGap(ctx, reading, workflows.GapPosition, time.Time{})
@@ -295,8 +298,14 @@ func (l *lease) take(b kinesis.Batch) {
 	if reached := b.At.Add(-b.Behind); reached.After(l.readUntil) {
 		l.readUntil = reached
 	}
-	l.waiting = ""
+	if !b.At.IsZero() {
+		l.kinesisAhead = b.At.Sub(l.now())
+	}
+	l.reads()
 }
+
+// reads notes that nothing is waited for.
+func (l *lease) reads() { l.waiting, l.waitingFor = "", "" }
 
 // cut opens all windows that are due and reports whether there were any. Before each it
 // asks for room under the ceiling.
@@ -385,10 +394,19 @@ func (l *lease) beat() {
 	}
 	state := workflows.PollShardHeartbeat{
 		Progress: l.progress, Windows: l.windows, Records: l.records,
-		MillisBehindLatest: l.behind.Milliseconds(), Starter: l.Identity, Waiting: l.waiting,
+		MillisBehindLatest: l.behind.Milliseconds(), Starter: l.Identity,
+		Waiting: l.waiting, WaitingFor: l.waitingFor, At: l.now().UTC(),
+		WindowsBefore: l.in.WindowsBefore, RecordsBefore: l.in.RecordsBefore, Clocks: l.clocks(),
 	}
 	l.state.Store(&state)
 	l.heartbeat(state)
+}
+
+// clocks compares those by which the lease goes with Temporal's.
+func (l *lease) clocks() workflows.Clocks {
+	return workflows.Clocks{
+		StarterAheadMillis: time.Now().Round(0).Sub(l.now()).Milliseconds(), KinesisAheadMillis: l.kinesisAhead.Milliseconds(),
+	}
 }
 
 // endsAt notes that the checkpoint was the end of the chain at some time. What has
@@ -400,11 +418,11 @@ func (l *lease) endsAt(at time.Time) {
 }
 
 // say reports why the shard is not being read.
-func (l *lease) say(ctx context.Context, why string) {
+func (l *lease) say(ctx context.Context, what workflows.WaitingFor, why string) {
 	if l.waiting == "" {
 		l.log.Warn("shard is not being read", "because", why)
 	}
-	l.waiting = why
+	l.waiting, l.waitingFor = why, what
 	l.beat()
 	l.mark(ctx)
 }
@@ -440,5 +458,6 @@ func (l *lease) result(ended string) workflows.PollShardResult {
 		Progress: l.progress, Drained: ended == endedByDrain,
 		Windows: l.windows, Records: l.records,
 		Starter: l.Identity, Ended: ended, Options: l.Options,
+		MillisBehindLatest: l.behind.Milliseconds(), Waiting: l.waiting, Clocks: l.clocks(),
 	}
 }

@@ -393,7 +393,7 @@ func TestLeaseClosesItsWindowWhileOthersHoldTheMemory(t *testing.T) {
 func TestLeaseExpectsWhatCanHaveCome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := &lease{Poller: &Poller{}}
+		l := &lease{Poller: &Poller{}, now: time.Now}
 		require.EqualValues(t, largestAnswer, l.expects(), "nobody knows yet where the tip is")
 		for since, want := range map[time.Duration]int64{0: 1 << 20, 1200 * time.Millisecond: 1 << 20, 5 * time.Second: 5 << 20, time.Hour: largestAnswer} {
 			l.take(kinesis.Batch{At: time.Now()})

@@ -3,6 +3,8 @@ package starter
 import (
 	"context"
 	"time"
+
+	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
 const (
@@ -21,12 +23,12 @@ func (l *lease) acquire(ctx context.Context) error {
 			ctx, release = context.WithDeadline(ctx, closes)
 			defer release()
 		}
-		l.waiting = "this starter holds as many answers of Kinesis as read_memory allows"
+		l.waiting, l.waitingFor = "this starter holds as many answers of Kinesis as read_memory allows", workflows.WaitingForMemory
 		l.beat()
 		if err := l.Memory.Acquire(ctx, need); err != nil {
 			return err
 		}
-		l.waiting = ""
+		l.reads()
 	}
 	l.memory = need
 	return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
 const (
@@ -38,13 +40,13 @@ func (l *lease) pause(ctx, reading context.Context) error {
 	defer l.Metrics.Pause(context.WithoutCancel(ctx), -1)
 	l.lookForNext(ctx)
 	for until := time.Now().Add(longestPause); time.Now().Before(until); {
-		l.say(ctx, fmt.Sprintf("%d windows are open, max_open_windows allows %d", l.Ceiling.Open(ctx), l.Ceiling.Most()))
+		l.say(ctx, workflows.WaitingForRoom, fmt.Sprintf("%d windows are open, max_open_windows allows %d", l.Ceiling.Open(ctx), l.Ceiling.Most()))
 		if err := waitUntil(reading, time.Now().Add(ceilingInterval)); err != nil {
 			return errPaused
 		}
 		if l.Ceiling.Take(reading) {
 			l.log.Info("reading goes on")
-			l.waiting = ""
+			l.reads()
 			return nil
 		}
 	}

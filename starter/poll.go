@@ -87,18 +87,25 @@ func (p *Poller) PollShard(ctx context.Context, in workflows.PollShardInput) (wo
 	if err := sameStream(in.Stream, p.Stream); err != nil {
 		return workflows.PollShardResult{}, withDelay(err, info.Attempt)
 	}
+	var last workflows.PollShardHeartbeat
 	if activity.HasHeartbeatDetails(ctx) {
-		var last workflows.PollShardHeartbeat
 		if err := activity.GetHeartbeatDetails(ctx, &last); err == nil && last.Checkpoint.Compare(in.Checkpoint) >= 0 {
 			in.Progress = last.Progress
 		}
 	}
 	l := newLease(p, in, func(h workflows.PollShardHeartbeat) { activity.RecordHeartbeat(ctx, h) })
+	l.goOn(last)
 	// The timeout is that of the lease before; this process can be set to another one.
 	l.every = info.HeartbeatTimeout / heartbeatsPerTimeout
 	l.now = clockOf(info)
 	result, err := l.guarded(ctx, activity.GetWorkerStopChannel(ctx))
 	return result, withDelay(err, info.Attempt)
+}
+
+// goOn counts what earlier attempts have opened that failed in the end: it belongs to the
+// lease, too.
+func (l *lease) goOn(last workflows.PollShardHeartbeat) {
+	l.windows, l.records = last.Windows, last.Records
 }
 
 // clockOf is the clock of Temporal, as it was told when the activity began.

@@ -22,6 +22,8 @@ type Shards struct {
 	Stream  *kinesis.Stream
 	Markers Markers
 	Ceiling Ceiling
+	// Waiting counts what does not get on; nil where nobody can.
+	Waiting func(context.Context) *workflows.WaitingCounts
 }
 
 // ListShards lists the shards that Kinesis knows, some at a time.
@@ -45,6 +47,9 @@ func (s *Shards) ListShards(ctx context.Context, in workflows.ListShardsInput) (
 		return workflows.ListShardsResult{}, newStreamError(err)
 	}
 	out := workflows.ListShardsResult{At: at, Created: created, OpenWindows: s.Ceiling.Open(ctx), MaxOpenWindows: s.Ceiling.Most()}
+	if s.Waiting != nil {
+		out.Waiting = s.Waiting(ctx)
+	}
 	if len(shards) > shardsPerListing {
 		shards, out.More = shards[:shardsPerListing], true
 	}

@@ -107,7 +107,8 @@ func New(d Dependencies) *Starter {
 		Leases:   d.Leases,
 	}
 	RegisterPolling(s.polling, s.poller)
-	RegisterListing(s.listing, &Shards{Stream: s.stream, Markers: s.markers, Ceiling: ceiling})
+	waiting := &Waiting{Temporal: d.Temporal, Pipeline: d.Config.Pipeline, Logger: d.Logger}
+	RegisterListing(s.listing, &Shards{Stream: s.stream, Markers: s.markers, Ceiling: ceiling, Waiting: waiting.Count})
 	return s
 }
 

@@ -132,6 +132,8 @@ const (
 	MemoLastSequenceNumber = "lastSequenceNumber"
 	// MemoRecords holds the number of records of a FlushWindow.
 	MemoRecords = "records"
+	// MemoGaps holds the GapsMemo of a ShardReader that has met a gap.
+	MemoGaps = "gaps"
 )
 
 // FormatLogsInput asks for a window's records as batches.

@@ -74,6 +74,20 @@ type ListShardsResult struct {
 	// how many there may be before they pause.
 	OpenWindows    int64 `json:"openWindows,omitempty"`
 	MaxOpenWindows int64 `json:"maxOpenWindows,omitempty"`
+	// Waiting are the windows and readers that do not get on, nil where nobody counted.
+	Waiting *WaitingCounts `json:"waiting,omitempty"`
+}
+
+// WaitingCounts are what of a pipeline does not get on, as Temporal's list of workflows
+// tells, which is some seconds behind.
+type WaitingCounts struct {
+	// Parked windows wait for an operator, Retrying ones for what time can mend.
+	Parked   int64 `json:"parked"`
+	Retrying int64 `json:"retrying"`
+	// Gaps are the shards whose reading has stopped at one.
+	Gaps int64 `json:"gaps"`
+	// At is when they were counted, by the clock of the starter.
+	At time.Time `json:"at"`
 }
 
 // Shard is one shard of a stream.
@@ -173,6 +187,15 @@ type Gap struct {
 	To   time.Time `json:"to,omitzero"`
 }
 
+// GapsMemo is what the memo of a ShardReader tells of gaps.
+type GapsMemo struct {
+	// Gaps that reading has met, and the last of them.
+	Gaps int `json:"gaps"`
+	Last Gap `json:"last"`
+	// At is when the last one was met, by Temporal's clock.
+	At time.Time `json:"at"`
+}
+
 // PollShardInput is one lease of one shard.
 type PollShardInput struct {
 	Pipeline string     `json:"pipeline"`
@@ -180,6 +203,9 @@ type PollShardInput struct {
 	ShardID  string     `json:"shardId"`
 	Start    ChainStart `json:"chainStart"`
 	Progress
+	// WindowsBefore and RecordsBefore were accepted by the leases before this one.
+	WindowsBefore int `json:"windowsBefore,omitempty"`
+	RecordsBefore int `json:"recordsBefore,omitempty"`
 }
 
 // PollShardResult is what one lease achieved.
@@ -200,6 +226,21 @@ type PollShardResult struct {
 	Ended string `json:"ended"`
 	// Options of that process.
 	Options PollOptions `json:"options"`
+	// MillisBehindLatest is how far the last read was behind the tip of the shard, and
+	// Waiting why the shard was not being read at the end, empty where it was.
+	MillisBehindLatest int64  `json:"millisBehindLatest,omitempty"`
+	Waiting            string `json:"waiting,omitempty"`
+	Clocks
+}
+
+// Clocks are by how many milliseconds the clocks that a lease goes by are ahead of
+// Temporal's, negative where they are behind; 0 where that is not known. They are right to
+// about two seconds: answers take their time, and Kinesis tells whole seconds.
+type Clocks struct {
+	// StarterAheadMillis is about the process that holds the lease.
+	StarterAheadMillis int64 `json:"starterAheadMillis,omitempty"`
+	// KinesisAheadMillis is about Kinesis, whose clock sets the times of arrival.
+	KinesisAheadMillis int64 `json:"kinesisAheadMillis,omitempty"`
 }
 
 // PollShardHeartbeat is what a PollShard reports while it runs. The next attempt
@@ -212,4 +253,29 @@ type PollShardHeartbeat struct {
 	Starter            string `json:"starter"`
 	// Waiting says why the shard is not being read at the moment; empty where it is.
 	Waiting string `json:"waiting,omitempty"`
+	// WaitingFor is what is waited for; empty where nothing is, or by a starter of an
+	// earlier version.
+	WaitingFor WaitingFor `json:"waitingFor,omitempty"`
+	// At is when this was true, by Temporal's clock: while a call takes long, the last
+	// heartbeat is repeated.
+	At time.Time `json:"at,omitzero"`
+	// WindowsBefore and RecordsBefore are those of the input.
+	WindowsBefore int `json:"windowsBefore,omitempty"`
+	RecordsBefore int `json:"recordsBefore,omitempty"`
+	Clocks
 }
+
+// WaitingFor is why a shard that is leased is not being read.
+type WaitingFor string
+
+// What a lease can wait for.
+const (
+	// WaitingForRoom: max_open_windows windows are open.
+	WaitingForRoom WaitingFor = "room"
+	// WaitingForMemory: the starter holds as many answers as read_memory allows.
+	WaitingForMemory WaitingFor = "memory"
+	// WaitingForThrottle: Kinesis asks to be asked less often.
+	WaitingForThrottle WaitingFor = "throttle"
+	// WaitingForStream: Kinesis does not answer.
+	WaitingForStream WaitingFor = "stream"
+)

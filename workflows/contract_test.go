@@ -39,6 +39,7 @@ var contract = []any{
 	workflows.BatchPart{},
 	workflows.ChainStart{},
 	workflows.ClearStageInput{},
+	workflows.Clocks{},
 	workflows.DeliverBatchInput{},
 	workflows.DeliverBatchResult{},
 	workflows.DeliverBatchesInput{},
@@ -52,8 +53,10 @@ var contract = []any{
 	workflows.FormatLogsInput{},
 	workflows.FormatLogsResult{},
 	workflows.Gap{},
+	workflows.GapsMemo{},
 	workflows.KeepDiscardedInput{},
 	workflows.KnownShard{},
+	workflows.LeaseSummary{},
 	workflows.ListShardsInput{},
 	workflows.ListShardsResult{},
 	workflows.ParkedPart{},
@@ -84,6 +87,7 @@ var contract = []any{
 	workflows.TokenKeeperState{},
 	workflows.TokenTrouble{},
 	workflows.TokenVersion{},
+	workflows.WaitingCounts{},
 	workflows.WatchClientSecretInput{},
 }
 
@@ -301,6 +305,7 @@ func TestNamesAreInHistories(t *testing.T) {
 
 		"lastSequenceNumber": workflows.MemoLastSequenceNumber,
 		"records":            workflows.MemoRecords,
+		"gaps":               workflows.MemoGaps,
 
 		"AT_SEQUENCE_NUMBER":    string(workflows.StartAtSequenceNumber),
 		"AFTER_SEQUENCE_NUMBER": string(workflows.StartAfterSequenceNumber),
@@ -311,6 +316,10 @@ func TestNamesAreInHistories(t *testing.T) {
 		"forgotten":             string(workflows.GapForgotten),
 		"continue":              string(workflows.GapContinue),
 		"fail":                  string(workflows.GapFail),
+		"room":                  string(workflows.WaitingForRoom),
+		"memory":                string(workflows.WaitingForMemory),
+		"throttle":              string(workflows.WaitingForThrottle),
+		"stream":                string(workflows.WaitingForStream),
 		"waiting":               string(workflows.ShardWaiting),
 		"reading":               string(workflows.ShardReading),
 		"drained":               string(workflows.ShardIsRead),

@@ -19,6 +19,9 @@ type TokenVersion struct {
 	// where it does not expire. It is a duration, so that a worker whose clock is off
 	// by minutes does not shift it.
 	RefreshAfter time.Duration `json:"refreshAfter,omitempty"`
+	// At is the clock of the worker when it answered, by which the TokenKeeper knows how
+	// far that clock is off; only the answer of RefreshToken has it.
+	At time.Time `json:"at,omitzero"`
 }
 
 // RefreshTokenInput asks for a token other than the known version.
@@ -77,11 +80,23 @@ type TokenKeeperInput struct {
 	Trouble *TokenTrouble `json:"trouble,omitempty"`
 	// KnownVersion is what is to be replaced while there is trouble.
 	KnownVersion int64 `json:"knownVersion,omitempty"`
+	// LastTrouble is what was over last, as it was at its end.
+	LastTrouble *TokenTrouble `json:"lastTrouble,omitempty"`
+	// WorkerAheadMillis is by how many milliseconds the clock of the worker that obtained
+	// the token was ahead of Temporal's, negative where it was behind; 0 where that is not
+	// known.
+	WorkerAheadMillis int64 `json:"workerAheadMillis,omitempty"`
 }
 
 // TokenKeeperState answers the query QueryState.
 type TokenKeeperState struct {
 	Current TokenVersion `json:"current"`
+	// These are as in the TokenKeeperInput of the run.
+	ObtainedAt        time.Time     `json:"obtainedAt,omitzero"`
+	RefreshAt         time.Time     `json:"refreshAt,omitzero"`
+	Refreshes         int           `json:"refreshes,omitempty"`
+	LastTrouble       *TokenTrouble `json:"lastTrouble,omitempty"`
+	WorkerAheadMillis int64         `json:"workerAheadMillis,omitempty"`
 	// Trouble is nil where all is well, or where the first attempt is under way.
 	Trouble *TokenTrouble `json:"trouble,omitempty"`
 }

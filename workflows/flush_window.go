@@ -246,6 +246,9 @@ func (f *flush) show(ctx workflow.Context) error {
 	if now.httpStatus != 0 {
 		updates = append(updates, visibility.HTTPStatus.ValueSet(strconv.Itoa(now.httpStatus)))
 	}
+	if ended := now.status == visibility.StatusDelivered || now.status == visibility.StatusDiscarded; ended && f.result.Quarantined > 0 {
+		updates = append(updates, visibility.Quarantined.ValueSet(strconv.Itoa(f.result.Quarantined)))
+	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		return fmt.Errorf("show status %s: %w", now.status, err)
 	}

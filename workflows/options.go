@@ -99,6 +99,7 @@ func acquireTokenOptions(ctx workflow.Context, tries int32) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
 		RetryPolicy:         retryQuickly(tries),
+		Summary:             "the version of the token to send with",
 	})
 }
 
@@ -110,6 +111,7 @@ func refreshTokenOptions(ctx workflow.Context, pipeline string) workflow.Context
 		TaskQueue:           window.TokenQueue(pipeline),
 		StartToCloseTimeout: refreshTokenTimeout,
 		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
+		Summary:             "replace the token",
 	})
 }
 
@@ -175,6 +177,7 @@ func clearStageOptions(ctx workflow.Context, tries int32) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
 		RetryPolicy:         retryQuickly(tries),
+		Summary:             "delete what is delivered from the stage",
 	})
 }
 
@@ -182,6 +185,7 @@ func keepDiscardedOptions(ctx workflow.Context, tries int32) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
 		RetryPolicy:         retryQuickly(tries),
+		Summary:             "note what was discarded",
 	})
 }
 
@@ -200,6 +204,7 @@ func sweepStageOptions(ctx workflow.Context) workflow.Context {
 		StartToCloseTimeout: 30 * time.Minute,
 		HeartbeatTimeout:    time.Minute,
 		RetryPolicy:         retryForEver(),
+		Summary:             "delete from the stage what no window needs",
 	})
 }
 
@@ -212,6 +217,7 @@ func resolveStartOptions(ctx workflow.Context, pipeline string) workflow.Context
 		StartToCloseTimeout: 24 * time.Hour,
 		HeartbeatTimeout:    time.Minute,
 		RetryPolicy:         retryForEver(),
+		Summary:             "where the chain of windows begins",
 	})
 }
 
@@ -223,6 +229,7 @@ func listShardsOptions(ctx workflow.Context, pipeline string) workflow.Context {
 		StartToCloseTimeout: 5 * time.Minute,
 		HeartbeatTimeout:    30 * time.Second,
 		RetryPolicy:         retryForEver(),
+		Summary:             "shards that are new, and what waits",
 	})
 }
 

@@ -150,6 +150,8 @@ func TestShardReaderHoldsTheCheckpointBetweenLeases(t *testing.T) {
 		require.Equal(t, window.SequenceNumber("5"), p.Start.SequenceNumber)
 	}
 	require.Equal(t, []window.SequenceNumber{"", "7", "9"}, checkpoints)
+	require.Equal(t, 2, k.polls[2].WindowsBefore)
+	require.Equal(t, 4, k.polls[2].RecordsBefore)
 }
 
 // TestShardReaderGoesOnWhereTheStageRemembers: its predecessor is forgotten.
@@ -209,8 +211,18 @@ func TestShardReaderGoesOnBehindAGap(t *testing.T) {
 			}
 			k.register(env)
 			expectDrained(env, workflows.ShardDrained{ShardID: "shardId-000000000001"})
+			var remembered []workflows.GapsMemo
+			env.OnUpsertMemo(mock.MatchedBy(func(memo map[string]any) bool {
+				gaps, ok := memo[workflows.MemoGaps].(workflows.GapsMemo)
+				remembered = append(remembered, gaps)
+				return ok
+			})).Return(nil)
 			runShardReader(t, env, aShard())
 			require.Len(t, k.polls, 5)
+			last := remembered[3] // the mock goes on matching behind it
+			require.Equal(t, 4, last.Gaps)
+			require.Equal(t, workflows.Gap{Kind: kind, After: "7"}, last.Last)
+			require.False(t, last.At.IsZero())
 			if !behind {
 				require.Len(t, k.resolved, 1, "nothing is missing: reading goes on where it was")
 				require.Equal(t, window.SequenceNumber("7"), k.polls[1].Checkpoint)

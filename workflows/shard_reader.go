@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -36,6 +37,24 @@ type ShardReaderInput struct {
 	Gaps      int  `json:"gaps,omitempty"`
 	LastGap   *Gap `json:"lastGap,omitempty"`
 	GapsInRow int  `json:"gapsInRow,omitempty"`
+	// LastLease is the last one that came to an end, nil before there was any.
+	LastLease *LeaseSummary `json:"lastLease,omitempty"`
+}
+
+// LeaseSummary is what the page of a ShardReader shows of a lease.
+type LeaseSummary struct {
+	// Starter is the identity of the process that held it, EndedAt when it came to its end
+	// by Temporal's clock, and Ended why, as in PollShardResult.
+	Starter string    `json:"starter"`
+	EndedAt time.Time `json:"endedAt"`
+	Ended   string    `json:"ended"`
+	// Windows and Records of the lease alone.
+	Windows int `json:"windows"`
+	Records int `json:"records"`
+	// MillisBehindLatest and Waiting are as of its end.
+	MillisBehindLatest int64  `json:"millisBehindLatest,omitempty"`
+	Waiting            string `json:"waiting,omitempty"`
+	Clocks
 }
 
 // ShardDrained is what a ShardReader tells its StreamReader at the end.
@@ -105,6 +124,7 @@ func (r *shardReader) lease(ctx workflow.Context) error {
 	var lease PollShardResult
 	err := workflow.ExecuteActivity(pollShardOptions(ctx, r.in.Pipeline, summary, r.in.Poll), PollShardName, PollShardInput{
 		Pipeline: r.in.Pipeline, Stream: r.in.Stream, ShardID: r.in.ShardID, Start: *r.in.Start, Progress: r.in.Progress,
+		WindowsBefore: r.in.Windows, RecordsBefore: r.in.Records,
 	}).Get(ctx, &lease)
 	if err != nil {
 		return err
@@ -112,6 +132,10 @@ func (r *shardReader) lease(ctx workflow.Context) error {
 	r.in.Progress, r.in.Poll = lease.Progress, lease.Options
 	r.in.Windows += lease.Windows
 	r.in.Records += lease.Records
+	r.in.LastLease = &LeaseSummary{
+		Starter: lease.Starter, EndedAt: workflow.Now(ctx), Ended: lease.Ended, Windows: lease.Windows, Records: lease.Records,
+		MillisBehindLatest: lease.MillisBehindLatest, Waiting: lease.Waiting, Clocks: lease.Clocks,
+	}
 	r.drained, r.children = lease.Drained, lease.Children
 	if lease.Windows > 0 {
 		r.in.GapsInRow = 0
@@ -127,6 +151,9 @@ func (r *shardReader) lease(ctx workflow.Context) error {
 func (r *shardReader) passGap(ctx workflow.Context, gap Gap) error {
 	r.in.Gaps++
 	r.in.LastGap = &gap
+	if err := r.rememberGap(ctx); err != nil {
+		return err
+	}
 	workflow.GetLogger(ctx).Error("gap in a shard", "shard", r.in.ShardID, "kind", gap.Kind, "after", gap.After, "from", gap.From, "to", gap.To)
 	if r.in.Poll.OnGap == GapFail {
 		if err := r.awaitSkip(ctx); err != nil {
@@ -145,6 +172,20 @@ func (r *shardReader) passGap(ctx workflow.Context, gap Gap) error {
 	// The new beginning is found and recorded as the first one was.
 	r.in.GapsInRow++
 	return r.resolve(ctx, ResolveStartInput{Position: trimHorizon, AfterGap: true, Margin: gapMargin(r.in.GapsInRow)})
+}
+
+// rememberGap puts the gap where it is read without asking the workflow, which needs a
+// worker: into the memo.
+func (r *shardReader) rememberGap(ctx workflow.Context) error {
+	if workflow.GetVersion(ctx, "gaps-in-memo", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
+	}
+	if err := workflow.UpsertMemo(ctx, map[string]any{
+		MemoGaps: GapsMemo{Gaps: r.in.Gaps, Last: *r.in.LastGap, At: workflow.Now(ctx)},
+	}); err != nil {
+		return fmt.Errorf("remember a gap: %w", err)
+	}
+	return nil
 }
 
 // gapMargin is how far from the oldest record reading begins after the nth gap in a
@@ -199,21 +240,63 @@ func (r *shardReader) reportDrained(ctx workflow.Context) error {
 	return err
 }
 
+// describe shows what is known between two leases. While one is held only its starter
+// knows more, and tells it by the heartbeat of the pending PollShard on the same page.
 func (r *shardReader) describe(ctx workflow.Context, note string) {
-	details := fmt.Sprintf("%d windows, %d records", r.in.Windows, r.in.Records)
+	workflow.SetCurrentDetails(ctx, r.details(workflow.Now(ctx), note))
+}
+
+func (r *shardReader) details(now time.Time, note string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "As of %s, before the next lease: %d windows, %d records", clock(now), r.in.Windows, r.in.Records)
 	if r.in.Checkpoint != "" {
-		details += fmt.Sprintf(", the last one ends at `%s`", r.in.Checkpoint)
+		fmt.Fprintf(&text, ", the last window ends at `%s`", r.in.Checkpoint)
 	}
 	if !r.in.CompleteUntil.IsZero() {
-		details += ". Everything that arrived before " + r.in.CompleteUntil.UTC().Format(time.RFC3339) + " is in a window"
+		text.WriteString(". Everything that arrived before " + clock(r.in.CompleteUntil) + " is in a window")
+	}
+	if last := r.in.LastLease; last != nil {
+		text.WriteString("\n\n" + last.describe())
 	}
 	if gap := r.in.LastGap; gap != nil {
-		details += fmt.Sprintf("\n\n%d gaps, the last one: %s", r.in.Gaps, gap.describe())
+		fmt.Fprintf(&text, "\n\n%d gaps, the last one: %s", r.in.Gaps, gap.describe())
 	}
-	if note != "" {
-		details += "\n\n" + note
+	switch {
+	case note != "":
+		text.WriteString("\n\n" + note)
+	default:
+		fmt.Fprintf(&text, "\n\nA lease of about %s is given away now: the pending activity `%s` below says who holds it, and its heartbeat how far it is, what it waits for, and since when.",
+			r.in.Poll.Lease, PollShardName)
 	}
-	workflow.SetCurrentDetails(ctx, details)
+	return text.String()
+}
+
+// describe says in some sentences how a lease was.
+func (l *LeaseSummary) describe() string {
+	text := fmt.Sprintf("The last lease was held by `%s` until %s (`%s`): %d windows, %d records", l.Starter, clock(l.EndedAt), l.Ended, l.Windows, l.Records)
+	if l.MillisBehindLatest > 0 {
+		text += fmt.Sprintf(", %s behind the tip of the shard at its end", time.Duration(l.MillisBehindLatest)*time.Millisecond)
+	} else {
+		text += ", at the tip of the shard at its end"
+	}
+	if l.Waiting != "" {
+		text += ". **It waited:** " + l.Waiting
+	}
+	return text + l.Clocks.describe()
+}
+
+// describe says which clocks are off.
+func (c Clocks) describe() string {
+	var text strings.Builder
+	for _, clock := range []struct {
+		whose  string
+		millis int64
+	}{{"that starter", c.StarterAheadMillis}, {"Kinesis", c.KinesisAheadMillis}} {
+		if ahead := time.Duration(clock.millis) * time.Millisecond; ahead.Abs() >= ClockTolerance {
+			fmt.Fprintf(&text, "\n\n**The clock of %s was %s Temporal's by %s.** Set whichever is wrong right.", clock.whose, aheadOrBehind(ahead), ahead.Abs().Round(time.Second))
+		}
+	}
+	return text.String()
 }
 
 // describe says in a sentence what may be missing.

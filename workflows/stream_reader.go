@@ -129,6 +129,9 @@ type streamReader struct {
 	// open and mostOpen are the pipeline's open windows and their ceiling, as the last
 	// listing told.
 	open, mostOpen int64
+	// waiting is what does not get on, and listedAt when the last listing was over.
+	waiting  *WaitingCounts
+	listedAt time.Time
 	// swept is the sweep that runs, nil for none.
 	swept workflow.Future
 }
@@ -146,6 +149,7 @@ func (r *streamReader) list(ctx workflow.Context) error {
 			r.in.Created = listed.Created
 		}
 		r.open, r.mostOpen = listed.OpenWindows, listed.MaxOpenWindows
+		r.waiting, r.listedAt = listed.Waiting, workflow.Now(ctx)
 		if r.in.Position == latest {
 			// A shard that was closed before has no record from then on, and is drained at
 			// its first read.
@@ -304,24 +308,55 @@ func (r *streamReader) receiveDrained(drained workflow.ReceiveChannel) {
 const shardsShown = 50
 
 func (r *streamReader) describe(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, r.details())
+}
+
+// details are what the page of the StreamReader shows. What a single shard is at it does
+// not know: that changes by the second, and each ShardReader has it.
+func (r *streamReader) details() string {
 	counts := map[ShardState]int{}
 	var table strings.Builder
 	for i, shard := range r.in.Shards {
 		counts[shard.State]++
 		if i < shardsShown {
-			fmt.Fprintf(&table, "| %s | %s |\n", window.ShortShard(shard.ID), shard.State)
+			fmt.Fprintf(&table, "| %s | %s | `%s` |\n", window.ShortShard(shard.ID), shard.State, window.ShardReaderID(r.in.Pipeline, shard.ID))
 		}
 	}
-	details := fmt.Sprintf("`%s`: %d shards being read, %d waiting for their parents, %d drained\n\n", r.in.Stream, counts[ShardReading], counts[ShardWaiting], r.in.Drained)
+	details := fmt.Sprintf("`%s`: %d shards being read, %d waiting for their parents, %d drained", r.in.Stream, counts[ShardReading], counts[ShardWaiting], r.in.Drained)
+	if !r.listedAt.IsZero() {
+		details += ", as listed at " + clock(r.listedAt)
+	}
+	details += "\n\n"
 	switch {
 	case r.mostOpen > 0 && r.open >= r.mostOpen:
 		details += fmt.Sprintf("**Reading pauses**: %d windows are open, as many as there may be (`max_open_windows`). It goes on as soon as some are delivered.\n\n", r.open)
 	case r.open > 0:
 		details += fmt.Sprintf("About %d windows are open; reading pauses at %d.\n\n", r.open, r.mostOpen)
 	}
-	details += "| shard | state |\n|---|---|\n" + table.String()
+	if w := r.waiting; w != nil {
+		details += w.describe()
+	}
+	details += "| shard | state | its page: who reads it, how far, what it waits for, gaps |\n|---|---|---|\n" + table.String()
 	if more := len(r.in.Shards) - shardsShown; more > 0 {
 		details += fmt.Sprintf("\nand %d more", more)
 	}
-	workflow.SetCurrentDetails(ctx, details)
+	return details
+}
+
+// describe says what does not get on, in sentences of their own.
+func (w WaitingCounts) describe() string {
+	var text string
+	if w.Parked > 0 {
+		text += fmt.Sprintf("**%d windows are parked**, until a `%s` or `%s`. ", w.Parked, SignalRedrive, SignalDiscard)
+	}
+	if w.Retrying > 0 {
+		text += fmt.Sprintf("**%d windows are retrying**: the pages of some say what they wait for. ", w.Retrying)
+	}
+	if w.Gaps > 0 {
+		text += fmt.Sprintf("**%d shards have stopped at a gap**, until a `%s`. ", w.Gaps, SignalSkipGap)
+	}
+	if text == "" {
+		text = "No window is parked or retrying, and no shard has stopped at a gap. "
+	}
+	return text + "Counted at " + clock(w.At) + ".\n\n"
 }

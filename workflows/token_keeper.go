@@ -56,7 +56,7 @@ func (k *keeper) listen(ctx workflow.Context) error {
 		return fmt.Errorf("handle update %s: %w", UpdateRefresh, err)
 	}
 	err := workflow.SetQueryHandler(ctx, QueryState, func() (TokenKeeperState, error) {
-		return TokenKeeperState{Current: k.in.Current, Trouble: k.in.Trouble}, nil
+		return k.state(), nil
 	})
 	if err != nil {
 		return fmt.Errorf("handle query %s: %w", QueryState, err)
@@ -68,6 +68,13 @@ func (k *keeper) listen(ctx workflow.Context) error {
 		}
 	})
 	return nil
+}
+
+func (k *keeper) state() TokenKeeperState {
+	return TokenKeeperState{
+		Current: k.in.Current, ObtainedAt: k.in.ObtainedAt, RefreshAt: k.in.RefreshAt, Refreshes: k.in.Refreshes,
+		Trouble: k.in.Trouble, LastTrouble: k.in.LastTrouble, WorkerAheadMillis: k.in.WorkerAheadMillis,
+	}
 }
 
 // awaitOccasion returns when there is a reason to replace the token.
@@ -154,12 +161,20 @@ func (k *keeper) ask(ctx workflow.Context) (fresh TokenVersion, err error) {
 // take makes the token the current one.
 func (k *keeper) take(ctx workflow.Context, fresh TokenVersion) {
 	now := workflow.Now(ctx)
+	k.in.WorkerAheadMillis = 0
+	if !fresh.At.IsZero() {
+		k.in.WorkerAheadMillis = fresh.At.Sub(now).Milliseconds()
+		fresh.At = time.Time{} // nobody else goes by it
+	}
 	k.in.Current, k.in.ObtainedAt = fresh, now
 	k.in.RefreshAt = time.Time{}
 	if !fresh.ExpiresAt.IsZero() {
 		k.in.RefreshAt = now.Add(max(fresh.RefreshAfter, shortestRefresh))
 	}
 	k.in.Refreshes++
+	if k.in.Trouble != nil {
+		k.in.LastTrouble = k.in.Trouble
+	}
 	k.in.Trouble, k.in.KnownVersion = nil, 0
 	k.replaced = true
 	k.describe(ctx)
@@ -182,9 +197,21 @@ func (k *keeper) details(now time.Time) string {
 			text += ", expires " + clock(current.ExpiresAt)
 		}
 	}
+	if current.Version != 0 {
+		if !k.in.ObtainedAt.IsZero() {
+			text += ", obtained " + clock(k.in.ObtainedAt)
+		}
+		text += k.next()
+		if ahead := time.Duration(k.in.WorkerAheadMillis) * time.Millisecond; ahead.Abs() >= ClockTolerance {
+			text += fmt.Sprintf("\n\n**The clock of the worker that obtained it was %s Temporal's by %s.** Set it right: tokens are taken for expired too early or too late.", aheadOrBehind(ahead), ahead.Abs().Round(time.Second))
+		}
+	}
 	if trouble == nil {
 		if k.asking {
 			text += "\n\nbeing replaced"
+		}
+		if last := k.in.LastTrouble; last != nil {
+			text += fmt.Sprintf("\n\nThe last trouble is over: **%s** from %s, tried %d times in vain: %s", last.Type, clock(last.Since), last.Attempts, last.Message)
 		}
 		return text
 	}
@@ -197,6 +224,27 @@ func (k *keeper) details(now time.Time) string {
 		text += fmt.Sprintf(", or as soon as the client secret has another version than %d", trouble.SecretVersion)
 	}
 	return text + fmt.Sprintf(". Send the signal `%s` to try at once.", SignalRetry)
+}
+
+// next is when the token is replaced, as the end of a sentence.
+func (k *keeper) next() string {
+	switch {
+	case k.in.Trouble != nil, k.asking:
+		return ""
+	case k.in.RefreshAt.IsZero():
+		return "; it is replaced when the destination refuses it"
+	}
+	return "; it is replaced " + clock(k.in.RefreshAt)
+}
+
+// ClockTolerance is how far two clocks may be apart before somebody is told.
+const ClockTolerance = 30 * time.Second
+
+func aheadOrBehind(d time.Duration) string {
+	if d < 0 {
+		return "behind"
+	}
+	return "ahead of"
 }
 
 func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -121,3 +121,22 @@ func TestTokenKeeperReplacesARefusedToken(t *testing.T) {
 	require.Equal(t, []int64{4}, r.known)
 	require.Equal(t, time.Minute, env.Now().Sub(start).Round(time.Second), "at once, not at the time of the timer")
 }
+
+// TestTokenKeeperRemembers: the next run knows what was wrong before, and how far the clock
+// of the worker was off.
+func TestTokenKeeperRemembers(t *testing.T) {
+	t.Parallel()
+	env := environment(t)
+	env.RegisterActivityWithOptions(func(context.Context, workflows.RefreshTokenInput) (workflows.TokenVersion, error) {
+		return workflows.TokenVersion{Parameter: "/token", Version: 5, At: env.Now().Add(-5 * time.Minute)}, nil
+	}, activity.RegisterOptions{Name: workflows.RefreshTokenName})
+	trouble := &workflows.TokenTrouble{Type: workflows.ErrorTokenEndpoint, Message: "no answer", Attempts: 3}
+	env.ExecuteWorkflow(workflows.TokenKeeper, workflows.TokenKeeperInput{Pipeline: "p", Trouble: trouble})
+	var next *workflow.ContinueAsNewError
+	require.ErrorAs(t, env.GetWorkflowError(), &next)
+	in := continuedInput[workflows.TokenKeeperInput](t, next)
+	require.Nil(t, in.Trouble)
+	require.Equal(t, trouble, in.LastTrouble)
+	require.InDelta(t, -5*time.Minute.Milliseconds(), in.WorkerAheadMillis, 1000)
+	require.Zero(t, in.Current.At)
+}

@@ -151,7 +151,7 @@ func TestCompletion(t *testing.T) { //nolint:paralleltest // it sets the environ
 		"quarantine list -o ":    {"text", "json"},
 		"quarantine retry -o ":   {"text", "json"},
 		"setup ":                 nil,
-		"sta":                    {"starter"},
+		"sta":                    {"starter", "status"},
 		"set":                    {"setup"},
 		"completion ":            {"bash", "fish", "powershell", "zsh"},
 		"format --log-group ":    nil,

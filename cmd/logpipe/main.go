@@ -2,9 +2,9 @@
 // analytics API. Its processes are subcommands: starter reads the stream and cuts
 // it into windows, worker formats and delivers them. recover brings a pipeline back
 // that Temporal has lost, format shows what becomes of log data, quarantine looks after
-// what could not be formatted, redrive and discard decide about what is parked, and
-// health tells a container how its process is. setup prepares a Temporal namespace, and
-// check looks whether everything is there.
+// what could not be formatted, status tells how a pipeline is, and redrive and discard
+// decide about what is parked. setup prepares a Temporal namespace, check looks whether
+// everything is there, and health tells a container how its process is.
 package main
 
 import (
@@ -53,6 +53,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintln(stderr, errorLinePre+line)
 		}
 	}
+	if unhealthy, ok := errors.AsType[*healthError](err); ok {
+		return unhealthy.status
+	}
 	if _, failed := errors.AsType[*processError](err); failed {
 		return exitFailed
 	}
@@ -77,7 +80,7 @@ through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
 	}
 	root.PersistentFlags().String("config", "", "YAML file with settings")
 	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs), formatCommand(), quarantineCommand(logs),
-		redriveCommand(logs), discardCommand(logs), setupCommand(), checkCommand(), healthCommand())
+		redriveCommand(logs), discardCommand(logs), statusCommand(logs), setupCommand(), checkCommand(), healthCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 	})

@@ -118,6 +118,10 @@ func TestMisuse(t *testing.T) { //nolint:paralleltest // it sets the environment
 		"check without time":               {nil, []string{"check", "--timeout", "0s"}, [][]string{{"--timeout", "more than 0"}}},
 		"setup with another retention":     {nil, []string{"setup", "--retention", "48h"}, [][]string{{"--retention", "--create-namespace", "namespace update"}}},
 		"setup with too short a retention": {nil, []string{"setup", "--create-namespace", "--retention", "1m"}, [][]string{{"--retention", "an hour or more"}}},
+		"status of what?":                  {nil, []string{"status", "orders"}, [][]string{{"orders"}}},
+		"status too often":                 {nil, []string{"status", "--watch", "--interval", "10ms"}, [][]string{{"--interval", "1s"}}},
+		"status with an idle interval":     {nil, []string{"status", "--interval", "10s"}, [][]string{{"--interval", "--watch"}}},
+		"status of no age":                 {nil, []string{"status", "--max-age", "0"}, [][]string{{"--max-age"}}},
 		"no stream":                        {environment{"LOGPIPE_STREAM": ""}, []string{"starter"}, [][]string{{"LOGPIPE_STREAM", "is not set", "for example"}}},
 		"wrong URL":                        {environment{"LOGPIPE_DESTINATION_URL": "analytics"}, []string{"worker"}, [][]string{{"LOGPIPE_DESTINATION_URL", "analytics"}}},
 		"several faults": {environment{"LOGPIPE_STAGE_URL": "", "LOGPIPE_BATCH_MAX_BYTES": "many", "LOGPIPE_STRAEM": "x"}, []string{"starter"},
@@ -161,6 +165,7 @@ func TestFailure(t *testing.T) { //nolint:paralleltest // it sets the environmen
 		"no region":                     {reachable(environment{"AWS_REGION": ""}), "worker", []string{"no AWS region", "AWS_REGION"}},
 		"no credentials":                {reachable(environment{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}), "starter", []string{"no AWS credentials", "AWS_ACCESS_KEY_ID"}},
 		"recover without Temporal":      {nil, "recover", []string{"connect to Temporal at 127.0.0.1:", "connection refused", "TEMPORAL_ADDRESS"}},
+		"status without Temporal":       {nil, "status", []string{"connect to Temporal at 127.0.0.1:", "connection refused", "TEMPORAL_ADDRESS"}},
 		"recover without a stage":       {reachable(environment{"LOGPIPE_STAGE_URL": "file://" + filepath.ToSlash(file)}), "recover", []string{"stage", "LOGPIPE_STAGE_URL"}},
 		"recover from nothing":          {reachable(environment{}), "recover", []string{"nothing to recover", "LOGPIPE_PIPELINE", "LOGPIPE_STAGE_URL"}},
 		"address of metrics taken": {reachable(environment{"LOGPIPE_METRICS_LISTEN": taken.Addr().String()}), "starter",
@@ -187,7 +192,7 @@ func TestHelp(t *testing.T) { //nolint:paralleltest // it sets the environment o
 	for name, args := range map[string][]string{
 		"no command": {}, "--help": {"--help"}, "help": {"help"}, "starter --help": {"starter", "--help"}, "worker -h": {"worker", "-h"}, "recover --help": {"recover", "--help"},
 		"redrive --help": {"redrive", "--help"}, "discard --help": {"discard", "--help"}, "setup --help": {"setup", "--help"}, "check --help": {"check", "--help"},
-		"health --help": {"health", "--help"},
+		"health --help": {"health", "--help"}, "status --help": {"status", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Without any setting: help is what somebody asks for who has none yet.

@@ -18,13 +18,13 @@ func TestSetup(t *testing.T) { //nolint:paralleltest // it sets the environment 
 
 	out := logpipe(t, env, "setup", "--dry-run")
 	require.Equal(t, exitOK, out.status, out.lines)
-	require.Contains(t, out.stdout, "missing: 8\nnothing was done")
+	require.Contains(t, out.stdout, "missing: 9\nnothing was done")
 	require.Empty(t, temporal.Attributes())
 
 	out = logpipe(t, env, "setup")
 	require.Equal(t, exitOK, out.status, out.lines)
 	require.Contains(t, out.stdout, "registered  LogpipeBytes          Int\n")
-	require.Contains(t, out.stdout, "namespace logs: registered: 8\n")
+	require.Contains(t, out.stdout, "namespace logs: registered: 9\n")
 	require.Equal(t, visibility.Types(), temporal.Attributes())
 
 	out = logpipe(t, env, "setup", "--json")
@@ -56,6 +56,7 @@ func TestSetupThatIsRefused(t *testing.T) { //nolint:paralleltest // it sets the
     --name LogpipeFirstArrival --type Datetime \
     --name LogpipeHTTPStatus --type Keyword \
     --name LogpipePipeline --type Keyword \
+    --name LogpipeQuarantined --type Keyword \
     --name LogpipeShard --type Keyword \
     --name LogpipeStatus --type Keyword
 `
@@ -64,7 +65,7 @@ func TestSetupThatIsRefused(t *testing.T) { //nolint:paralleltest // it sets the
     --search-attribute LogpipeAttempts=Int \
 `)
 	require.Contains(t, out.stdout, "\n    --search-attribute LogpipeStatus=Keyword\n")
-	require.Contains(t, out.stdout, "missing: 8")
+	require.Contains(t, out.stdout, "missing: 9")
 
 	// Nothing missing needs nobody's permission.
 	temporal.RefuseAttributes(nil)

@@ -298,7 +298,7 @@ func TestSetupOfANamespace(t *testing.T) {
 	refused := startLogpipe(t, "setup", environment)
 	require.Equal(t, 1, refused.end(t))
 	require.Contains(t, refused.stderr.String(), "no such namespace")
-	for _, says := range []string{"registered: 8", "present: 8"} {
+	for _, says := range []string{"registered: 9", "present: 9"} {
 		p := startLogpipe(t, "setup --create-namespace --retention 96h", environment)
 		require.Zero(t, p.end(t), p.stderr)
 		require.Contains(t, p.stdout.String(), says)

@@ -26,6 +26,9 @@ var (
 	Attempts = temporal.NewSearchAttributeKeyInt64("LogpipeAttempts")
 	// HTTPStatus is the destination's last answer to the window.
 	HTTPStatus = temporal.NewSearchAttributeKeyKeyword("LogpipeHTTPStatus")
+	// Quarantined is how many pieces of a window that has ended could not be read; only on
+	// those that have some. A Keyword for the same reason.
+	Quarantined = temporal.NewSearchAttributeKeyKeyword("LogpipeQuarantined")
 	// FirstArrival is when Kinesis took in the window's first record.
 	FirstArrival = temporal.NewSearchAttributeKeyTime("LogpipeFirstArrival")
 )
@@ -49,7 +52,7 @@ const (
 // Types lists the search attributes with their types.
 func Types() map[string]enumspb.IndexedValueType {
 	types := map[string]enumspb.IndexedValueType{}
-	for _, key := range []temporal.SearchAttributeKey{Pipeline, Shard, Status, Events, Bytes, Attempts, HTTPStatus, FirstArrival} {
+	for _, key := range []temporal.SearchAttributeKey{Pipeline, Shard, Status, Events, Bytes, Attempts, HTTPStatus, Quarantined, FirstArrival} {
 		types[key.GetName()] = key.GetValueType()
 	}
 	return types
