@@ -1,6 +1,7 @@
 package cloudformation_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"regexp"
@@ -83,6 +84,13 @@ func TestSampleLogsEveryVariable(t *testing.T) {
 	found(t, checkFormat(changed(t, ingestFile, `$context.waf.latency"`, `$context.waf.delay"`), documented), "waf.delay is logged and not documented")
 	found(t, checkFormat(changed(t, ingestFile, `"did":`, `"`+strings.Repeat("d", 100)+`":`), documented), "bytes")
 	found(t, checkFormat(changed(t, ingestFile, "          - - '{'", "          - - '('"), documented), "no JSON")
+
+	// The workers can be told what the names stand for: by one parameter, of 4,096 bytes at most.
+	sample := read.resources("AWS::ApiGateway::Stage")["SampleStage"].(object)["AccessLogSetting"].(object)["Format"]
+	templates, err := json.Marshal(map[string]string{"/logpipe/logpipe/sample-access": fmt.Sprint(world{template: read}.evaluate(sample))})
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(templates), readTemplate(t, pipelineFile).section("Parameters")["AccessLogTemplates"].(object)["MaxLength"])
+	require.Empty(t, checkSettings(readTemplate(t, pipelineFile), with(exampleParameters(t), "AccessLogTemplates", string(templates)), temporalVariables(t)))
 
 	// Execution logs come with whole requests.
 	stage := fmt.Sprint(read.resources("AWS::ApiGateway::Stage")["SampleStage"])
