@@ -56,6 +56,7 @@ var source = sync.OnceValues(readProgram)
 
 func readProgram() (*program, error) {
 	command := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,Deps", module+"/cmd/logpipe")
+	command.Env = append(command.Environ(), "CGO_ENABLED=0") // as the binary is built; the race detector's tests share its cache
 	var faults bytes.Buffer
 	command.Stderr = &faults
 	out, err := command.Output()

@@ -53,7 +53,9 @@ func TestRoundFigures(t *testing.T) {
 	quiet := model.Cost(model.Need(Columns[0].Traffic, Columns[0].Settings), Listed).Total
 	busy := model.Cost(model.Need(Columns[1].Traffic, Columns[1].Settings), Listed).Total
 	want := fmt.Sprintf("about $%.0f a month, at 10,000 events a second about $%.0f without the way out", math.Round(quiet/10)*10, math.Round(busy/100)*100)
-	require.True(t, strings.Contains(string(read), want), "deploy/README.md has to say: %s", want)
+	if !strings.Contains(string(read), want) {
+		t.Errorf("deploy/README.md has to say: %s", want) // and not all of what it says instead
+	}
 }
 
 // TestNeed: worked out by hand for round figures.
