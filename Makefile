@@ -30,6 +30,10 @@ race: ## run the tests under the race detector, but for those of the Temporal se
 lint: ## golangci-lint on both modules
 	.ci/run lint
 
+.PHONY: templates
+templates: ## lint the CloudFormation templates
+	.ci/run templates
+
 .PHONY: workflowcheck
 workflowcheck: ## look for non-deterministic workflow code
 	.ci/run workflowcheck

@@ -52,6 +52,7 @@ func TestMisuse(t *testing.T) {
 		"bench":     {[]string{"bench", "--shards", "0", "--mix", "x", "--report", dir}, []string{"--shards 0: ", "--mix: ", "--report " + dir}},
 		"scale":     {[]string{"bench", "--scale", "shards=0,speed,windows", "--rate", "1", "--plot", dir}, []string{`--scale: "shards=0": 0: want 1`, `--scale: "speed": `, "--scale: measures", "--plot " + dir}},
 		"plot":      {[]string{"bench", "--plot", "p.svg"}, []string{"--plot p.svg: draws what --scale measures"}},
+		"sizing":    {[]string{"sizing", "--rate", "0"}, []string{"--rate: 0 is not above 0"}},
 		"temporal":  {[]string{"temporal", "--search-attribute", "a", "--listen", "x"}, []string{"search attribute", "listen address"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -133,6 +133,8 @@ func (l *lease) run(ctx context.Context, stop <-chan struct{}) (workflows.PollSh
 	go l.keepAlive(alive)
 	l.Metrics.Hold(ctx, 1)
 	defer l.Metrics.Hold(context.WithoutCancel(ctx), -1)
+	l.held.Add(1)
+	defer l.held.Add(-1)
 
 	result, err := l.checkRemembered(ctx)
 	if err == nil && result.Gap == nil {

@@ -3,6 +3,7 @@ package starter
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -78,6 +79,8 @@ type Poller struct {
 	Metrics  *Metrics
 	// Leases may be nil.
 	Leases *Leases
+
+	held atomic.Int64 // shards that are polled now
 }
 
 // PollShard reads one shard and opens its windows, until the lease is over, the

@@ -57,6 +57,7 @@ type Starter struct {
 	poller    *Poller
 	polling   sdkworker.Worker
 	listing   sdkworker.Worker
+	report    *reporter
 	logger    *slog.Logger
 
 	stop func()
@@ -106,6 +107,7 @@ func New(d Dependencies) *Starter {
 		Metrics:  d.Metrics,
 		Leases:   d.Leases,
 	}
+	s.report = newReporter(d.Temporal, d.Config.Pipeline, s.poller.held.Load, d.Logger)
 	RegisterPolling(s.polling, s.poller)
 	waiting := &Waiting{Temporal: d.Temporal, Pipeline: d.Config.Pipeline, Logger: d.Logger}
 	RegisterListing(s.listing, &Shards{Stream: s.stream, Markers: s.markers, Ceiling: ceiling, Waiting: waiting.Count})
@@ -145,6 +147,7 @@ func (s *Starter) Start(ctx context.Context) error {
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var kept sync.WaitGroup
 	kept.Go(func() { s.keepStreamReader(keeping) })
+	kept.Go(func() { s.report.run(keeping) })
 	s.stop = sync.OnceFunc(func() {
 		stop()
 		var stopped sync.WaitGroup

@@ -37,7 +37,29 @@ func FlushWindow(ctx workflow.Context, in FlushWindowInput) (FlushWindowResult, 
 	if f.discarded > 0 {
 		f.phase = visibility.StatusDiscarded
 	}
+	f.tell(ctx)
 	return f.result, f.show(ctx)
+}
+
+// Messages of the worker's log. Alarms are made from them where nobody scrapes metrics.
+const (
+	LogDelivered = "window delivered"
+	LogDiscarded = "window discarded"
+	LogRetried   = "quarantined pieces delivered"
+)
+
+// tell logs the end of the window, once. Its freshness is that of its oldest record: from
+// its arrival in Kinesis until the destination has accepted all of the window.
+func (f *flush) tell(ctx workflow.Context) {
+	message := LogDelivered
+	switch {
+	case f.phase == visibility.StatusDiscarded:
+		message = LogDiscarded
+	case f.in.IsRetry():
+		message = LogRetried // what was late was somebody's decision
+	}
+	workflow.GetLogger(ctx).Info(message, "shard", f.in.ShardID, "events", f.result.Events, "bytes", f.result.Bytes,
+		"batches", f.result.Batches, "requests", f.result.Attempts, "freshness_ms", workflow.Now(ctx).Sub(f.in.FirstArrival).Milliseconds())
 }
 
 // flush is the state of one FlushWindow.
