@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 )
 
@@ -103,9 +104,12 @@ func (a *archive) modules(cache string) error {
 func (a *archive) compiled(cache string) error {
 	outputs := map[string]bool{}
 	for _, list := range [][]string{
-		{".", "-trimpath", "-tags", "timetzdata", "./cmd/logpipe"}, {"dev", "."},
+		{"amd64", ".", "-trimpath", "-tags", "timetzdata", "./cmd/logpipe"},
+		{"arm64", ".", "-trimpath", "-tags", "timetzdata", "./cmd/logpipe"},
+		{runtime.GOARCH, "dev", "."},
 	} {
-		cmd := command(list[0], "go", append([]string{"list", "-deps", "-export", "-f", "{{.Export}}"}, list[1:]...)...)
+		cmd := command(list[1], "go", append([]string{"list", "-deps", "-export", "-f", "{{.Export}}"}, list[2:]...)...)
+		cmd.Env = append(cmd.Env, "GOARCH="+list[0])
 		exports, err := cmd.Output()
 		if err != nil {
 			return fmt.Errorf("compile %s: %w", list, err)
@@ -159,13 +163,15 @@ func output[T any](into *T, dir, name string, args ...string) error {
 	return json.Unmarshal(text, into)
 }
 
-// add adds a file or all that is below a directory, under its own name.
+// add adds a file or all that is below a directory, but for tests, under its own name.
 func (a *archive) add(root string) error {
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir():
+		case entry.IsDir() && entry.Name() == "testdata":
+			return fs.SkipDir
+		case entry.IsDir(), strings.HasSuffix(path, "_test.go"):
 			return nil
 		case entry.Type().IsRegular():
 			return a.file(path, path)
