@@ -67,6 +67,27 @@ e2e: ## end to end for 20 seconds, without and with faults
 chaos: ## a minute of killed, stopped and suspended processes
 	.ci/run chaos
 
+# With Compose v2, or with Debian's docker-compose.
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+.PHONY: image
+image: ## build the images logpipe:local and logpipe-dev:local
+	docker build -t logpipe:local --build-arg VERSION=$${VERSION:-$$(git describe --tags --always --dirty)} \
+		--build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) $(if $(GO_IMAGE),--build-arg GO_IMAGE=$(GO_IMAGE)) .
+	docker build -t logpipe-dev:local --target dev $(if $(GO_IMAGE),--build-arg GO_IMAGE=$(GO_IMAGE)) .
+
+.PHONY: compose-up
+compose-up: image ## run docker-compose.yml with traffic, in the background
+	$(COMPOSE) --profile demo up -d --no-build
+
+.PHONY: compose-down
+compose-down: ## end it, and delete its volumes
+	$(COMPOSE) --profile demo --profile observability down -v
+
+.PHONY: compose-test
+compose-test: ## prove images and docker-compose.yml on a Docker engine
+	.ci/run compose
+
 .PHONY: ci
 ci: ## everything that CI runs
 	.ci/run

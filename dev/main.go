@@ -77,7 +77,8 @@ var errIncomplete = errors.New("not every event arrived exactly once")
 // execute is main without the process: it returns the exit status.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := allinoneCommand()
-	root.AddCommand(awsCommand(), temporalCommand(), analyticsCommand(), trafficCommand(), chaosCommand(), failoverCommand(), benchCommand(), sizingCommand())
+	root.AddCommand(awsCommand(), temporalCommand(), analyticsCommand(), trafficCommand(), chaosCommand(), failoverCommand(), benchCommand(), sizingCommand(),
+		probeCommand(), composeCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

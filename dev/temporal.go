@@ -27,7 +27,8 @@ func temporalCommand() *cobra.Command {
 		Use:   "temporal",
 		Short: "Run a local Temporal server with its Web UI",
 		Long: "Run a local Temporal server with its Web UI, in memory or in a directory, with the\n" +
-			"pipeline's search attributes. It listens on loopback only and needs nothing else.",
+			"pipeline's search attributes. It needs nothing else, and listens on loopback only\n" +
+			"unless --remote is given: it asks nobody who he is.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
@@ -43,6 +44,7 @@ func temporalCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&options.Listen, "listen", "127.0.0.1:7233", "`address` of the gRPC frontend; port 0 takes a free one")
 	flags.StringVar(&options.UIListen, "ui", "127.0.0.1:8233", "`address` of the Web UI; port 0 takes a free one")
+	flags.BoolVar(&options.Remote, "remote", false, "let the addresses be ones that other machines reach, such as 0.0.0.0:7233, in a container for example")
 	flags.StringVar(&options.DataDir, "data", "", "keep the state in this `directory` instead of in memory")
 	flags.StringSliceVar(&options.Namespaces, "namespace", []string{temporal.DefaultNamespace}, "`namespaces` to register")
 	flags.DurationVar(&options.Retention, "retention", temporal.DefaultRetention, "how long closed workflows are kept")

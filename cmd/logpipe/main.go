@@ -64,8 +64,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func newRoot(logs io.Writer) *cobra.Command {
 	root := &cobra.Command{
-		Use:   programName,
-		Short: "Take API Gateway logs from Kinesis to an analytics API",
+		Use:     programName,
+		Short:   "Take API Gateway logs from Kinesis to an analytics API",
+		Version: versionText(),
 		Long: `logpipe takes API Gateway logs from a Kinesis data stream to an analytics API.
 
 Settings come from defaults, then a YAML file (--config or LOGPIPE_CONFIG), then

@@ -13,6 +13,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/server/common/log/tag"
+	"go.temporal.io/server/common/primitives"
 )
 
 func TestEveryInlineScriptOfTheIndexPageIsInItsPolicy(t *testing.T) {
@@ -107,5 +108,40 @@ func TestFatalLinesBecomeErrors(t *testing.T) {
 	_ = inHook()
 	if !strings.Contains(logs.String(), "service=frontend") {
 		t.Errorf("a fatal line of a running server was not logged: %q", &logs)
+	}
+}
+
+// TestListensForOthersAndReachesItself: an address that stands for all of the machine's can be listened on, but the
+// services have to find each other, and the Web UI the frontend, by one that can be called.
+func TestListensForOthersAndReachesItself(t *testing.T) {
+	t.Parallel()
+	options, err := Options{Remote: true, Listen: "0.0.0.0:7233", UIListen: "[::]:8233"}.resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if options.Listen != "0.0.0.0:7233" || options.UIListen != "[::]:8233" {
+		t.Errorf("listens on %s and %s", options.Listen, options.UIListen)
+	}
+	cfg, hosts, err := serverConfig(options.Listen, &storage{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const contact = "127.0.0.1:7233"
+	frontend := cfg.Services[string(primitives.FrontendService)].RPC
+	for what, got := range map[string]string{
+		"clients":  cfg.PublicClient.HostPort,
+		"cluster":  cfg.ClusterMetadata.ClusterInformation[clusterName].RPCAddress,
+		"services": hosts[primitives.FrontendService].Self,
+		"IPv6":     reachable("[::]:7233"),
+	} {
+		if got != contact {
+			t.Errorf("%s reach the frontend at %s, want %s", what, got, contact)
+		}
+	}
+	if frontend.BindOnIP != "0.0.0.0" || frontend.GRPCPort != 7233 {
+		t.Errorf("the frontend listens on %s:%d", frontend.BindOnIP, frontend.GRPCPort)
+	}
+	if got := reachable("192.0.2.1:7233"); got != "192.0.2.1:7233" {
+		t.Errorf("an address that can be called became %s", got)
 	}
 }

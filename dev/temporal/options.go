@@ -30,11 +30,15 @@ const (
 // Options of a server. The zero value is a server in memory with the namespace "default" on free ports.
 type Options struct {
 	// Listen is the host:port of the gRPC frontend. Empty, or port 0, takes a free port. The host must be a loopback
-	// address; an empty host is 127.0.0.1.
+	// address, unless Remote is set; an empty host is 127.0.0.1.
 	Listen string
 
 	// UIListen is the host:port of the Web UI, with the same rules.
 	UIListen string
+
+	// Remote lets Listen and UIListen be addresses that other machines can reach, such as 0.0.0.0. There is no
+	// authentication: whoever reaches the server may do anything. It is for containers on a network of their own.
+	Remote bool
 
 	// DataDir keeps the server's state in a database in this directory, which is created if it is missing. One server
 	// at a time can use it. Empty keeps the state in memory.
@@ -74,10 +78,10 @@ func (o Options) Validate() error {
 func (o Options) resolve() (Options, error) {
 	var errs []error
 	var err error
-	if o.Listen, err = loopbackAddress(o.Listen); err != nil {
+	if o.Listen, err = listenAddress(o.Listen, o.Remote); err != nil {
 		errs = append(errs, fmt.Errorf("listen address: %w", err))
 	}
-	if o.UIListen, err = loopbackAddress(o.UIListen); err != nil {
+	if o.UIListen, err = listenAddress(o.UIListen, o.Remote); err != nil {
 		errs = append(errs, fmt.Errorf("web UI listen address: %w", err))
 	}
 	if len(o.Namespaces) == 0 {
@@ -109,8 +113,8 @@ func (o Options) resolve() (Options, error) {
 	return o, errors.Join(errs...)
 }
 
-// loopbackAddress normalises host:port and refuses hosts that other machines can reach.
-func loopbackAddress(address string) (string, error) {
+// listenAddress normalises host:port and refuses hosts that other machines can reach, unless that is wanted.
+func listenAddress(address string, remote bool) (string, error) {
 	if address == "" {
 		return net.JoinHostPort(loopback, "0"), nil
 	}
@@ -121,7 +125,11 @@ func loopbackAddress(address string) (string, error) {
 	if host == "" || host == "localhost" {
 		host = loopback
 	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+	ip := net.ParseIP(host)
+	if remote && ip == nil {
+		return "", fmt.Errorf("%q: want an IP address to listen on, such as %s", address, net.JoinHostPort("0.0.0.0", port))
+	}
+	if !remote && (ip == nil || !ip.IsLoopback()) {
 		return "", fmt.Errorf("%q: the development server has no authentication and listens on loopback only, such as %s",
 			address, net.JoinHostPort(loopback, port))
 	}

@@ -91,7 +91,7 @@ func (s *Server) start(ctx context.Context, options Options, logger *serverLogge
 	if err := s.waitReady(ctx); err != nil {
 		return fmt.Errorf("wait for namespaces: %w", err)
 	}
-	ui, err := newWebUI(s.address, options, s.logger)
+	ui, err := newWebUI(reachable(s.address), options, s.logger)
 	if err != nil {
 		return fmt.Errorf("web UI: %w", err)
 	}
@@ -133,11 +133,12 @@ func (s *Server) startServices(store *storage, logger *serverLogger) error {
 
 // serverConfig describes the four services of a server in one process, and where they find each other: by fixed
 // addresses, which needs none of the membership protocol's listeners.
-func serverConfig(frontend string, store *storage) (*config.Config, map[primitives.ServiceName]static.Hosts, error) {
+func serverConfig(listen string, store *storage) (*config.Config, map[primitives.ServiceName]static.Hosts, error) {
 	hostname, err := os.Hostname()
 	if err != nil {
 		return nil, nil, err
 	}
+	frontend := reachable(listen)
 	cfg := &config.Config{
 		Persistence: config.Persistence{
 			DefaultStore:     dataStore,
@@ -167,7 +168,11 @@ func serverConfig(frontend string, store *storage) (*config.Config, map[primitiv
 	}
 	cfg.Services = make(map[string]config.Service)
 	for name, host := range hosts {
-		if cfg.Services[string(name)], err = serviceConfig(host.Self); err != nil {
+		address := host.Self
+		if name == primitives.FrontendService {
+			address = listen
+		}
+		if cfg.Services[string(name)], err = serviceConfig(address); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -177,6 +182,15 @@ func serverConfig(frontend string, store *storage) (*config.Config, map[primitiv
 		return nil, nil, err
 	}
 	return cfg, hosts, nil
+}
+
+// reachable is where this machine reaches what listens on an address: 0.0.0.0 can be listened on, but not called.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() {
+		return address
+	}
+	return net.JoinHostPort(loopback, port)
 }
 
 func serviceConfig(address string) (config.Service, error) {
@@ -244,16 +258,16 @@ func (s *Server) waitReady(ctx context.Context) error {
 	return nil
 }
 
-// Address is the host:port of the gRPC frontend.
+// Address is the host:port that the gRPC frontend listens on.
 func (s *Server) Address() string { return s.address }
 
-// UIAddress is the host:port of the Web UI, which speaks HTTP.
+// UIAddress is the host:port that the Web UI listens on, which speaks HTTP.
 func (s *Server) UIAddress() string { return s.uiAddress }
 
 // NewClient connects a client to the server. HostPort is always the server's; an empty Namespace is the server's first
 // one, and a nil Logger the server's logger with its level. The caller closes the client.
 func (s *Server) NewClient(ctx context.Context, options client.Options) (client.Client, error) {
-	options.HostPort = s.address
+	options.HostPort = reachable(s.address)
 	if options.Namespace == "" {
 		options.Namespace = s.namespaces[0]
 	}

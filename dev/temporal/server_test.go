@@ -302,6 +302,7 @@ func TestStartReportsWhatIsWrong(t *testing.T) {
 		"web UI port in use":    {temporal.Options{UIListen: taken.Addr().String()}, []string{"web UI", taken.Addr().String(), "in use"}},
 		"data directory in use": {temporal.Options{DataDir: dir}, []string{dir, "in use by another server"}},
 		"all interfaces":        {temporal.Options{Listen: "0.0.0.0:7233"}, []string{"loopback only", "127.0.0.1:7233"}},
+		"remote without an IP":  {temporal.Options{Remote: true, UIListen: "example.com:8233"}, []string{"example.com:8233", "want an IP address", "0.0.0.0:8233"}},
 		"no port":               {temporal.Options{UIListen: "127.0.0.1"}, []string{"not host:port"}},
 		"port out of range":     {temporal.Options{Listen: "127.0.0.1:70000"}, []string{"invalid port"}},
 		"reserved namespace":    {temporal.Options{Namespaces: []string{"temporal-system"}}, []string{"belong to the server"}},

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/log-event-pipeline/logpipe/internal/connect"
 )
@@ -19,6 +20,28 @@ func TestStage(t *testing.T) {
 	keys, err := s.Keys(t.Context(), "")
 	require.NoError(t, err)
 	require.Empty(t, keys, "the trial leaves nothing behind")
+}
+
+// TestStagesTogether: processes in containers all have the process id 1, and the same stage.
+func TestStagesTogether(t *testing.T) {
+	t.Parallel()
+	url := "file://" + filepath.ToSlash(t.TempDir())
+	var opening errgroup.Group
+	for range 16 {
+		opening.Go(func() error {
+			for range 50 {
+				s, err := connect.Stage(t.Context(), url, "p")
+				if err != nil {
+					return err
+				}
+				if err := s.Close(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, opening.Wait())
 }
 
 func TestStageThatCannotBeUsed(t *testing.T) {
