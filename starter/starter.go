@@ -16,6 +16,7 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/internal/marker"
 	"github.com/log-event-pipeline/logpipe/internal/panics"
+	"github.com/log-event-pipeline/logpipe/internal/pausing"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
@@ -94,6 +95,7 @@ func New(d Dependencies) *Starter {
 		Windows: chain, Begun: chain.Begun,
 		Markers: s.markers,
 		Ceiling: ceiling,
+		Pauses:  pausing.NewWatch(d.Temporal, d.Config.Pipeline, d.Logger),
 		Limits: window.Limits{
 			MaxBytes:   int(d.Config.WindowMaxBytes),
 			MaxRecords: d.Config.WindowMaxRecords,

@@ -3,6 +3,7 @@ package workflows
 import (
 	"time"
 
+	"github.com/log-event-pipeline/logpipe/internal/pausing"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
@@ -54,6 +55,11 @@ type FlushProgress struct {
 	Token    *FlushTrouble `json:"token,omitempty"`
 	Refused  *FlushTrouble `json:"refused,omitempty"`
 	Delivery *FlushTrouble `json:"delivery,omitempty"`
+	// Paused is the pause of delivery that the window waits for the end of, since PausedAt;
+	// nil where it does not. PausedFor is how long it has waited so before.
+	Paused    *pausing.Pause `json:"paused,omitempty"`
+	PausedAt  time.Time      `json:"pausedAt,omitzero"`
+	PausedFor time.Duration  `json:"pausedFor,omitempty"`
 }
 
 // BatchPart is a batch of a window, or a part of one that was divided.
@@ -234,6 +240,9 @@ type DeliverBatchesInput struct {
 type DeliverBatchesResult struct {
 	// Outcomes in the order of the batches.
 	Outcomes []DeliveryOutcome `json:"outcomes"`
+	// Paused is why no more were sent: an operator has paused delivery; nil where that is
+	// not so.
+	Paused *pausing.Pause `json:"paused,omitempty"`
 }
 
 // DeliveryOutcome is what a DeliverBatch would have come to. Neither a result nor a failure:
@@ -288,6 +297,8 @@ type Refusal struct {
 	// GiveUpAfter is how long a batch is tried before it is parked, by the settings of the
 	// process that tried it; 0 is for ever. Only what is to be delivered again has it.
 	GiveUpAfter time.Duration `json:"giveUpAfter,omitempty"`
+	// Paused is the detail of an ErrorDeliveryPaused.
+	Paused *pausing.Pause `json:"paused,omitempty"`
 }
 
 // ClearStageInput lists what a finished window no longer needs.
