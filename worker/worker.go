@@ -192,6 +192,7 @@ func registerWorkflows(r sdkworker.WorkflowRegistry) {
 	register(workflows.ShardReaderName, workflows.ShardReader)
 	register(workflows.FlushWindowName, workflows.FlushWindow)
 	register(workflows.TokenKeeperName, workflows.TokenKeeper)
+	register(workflows.BackfillName, workflows.Backfill)
 }
 
 // Start checks the parameters and begins to take tasks. The token endpoint and the

@@ -28,6 +28,12 @@ type FlushWindowInput struct {
 	Pieces     []string `json:"pieces,omitempty"`
 	RetryGroup int      `json:"retryGroup,omitempty"`
 
+	// Run is the name of the backfill that delivers the window beside the chain; empty for a
+	// window of the chain. OriginalKeys: the batches have the idempotency keys of a
+	// window of the chain all the same.
+	Run          string `json:"run,omitempty"`
+	OriginalKeys bool   `json:"originalKeys,omitempty"`
+
 	// Progress is what an earlier run has achieved, nil for the first.
 	Progress *FlushProgress `json:"progress,omitempty"`
 }
@@ -108,6 +114,22 @@ func (in FlushWindowInput) Range() window.Range {
 
 // IsRetry tells quarantined pieces from a window of the chain.
 func (in FlushWindowInput) IsRetry() bool { return len(in.Pieces) > 0 }
+
+// Backfill names the window of a backfill.
+func (in FlushWindowInput) Backfill() window.Backfill {
+	return window.Backfill{Run: in.Run, Window: in.Range()}
+}
+
+// WorkflowID is the id of the workflow that has this input.
+func (in FlushWindowInput) WorkflowID() string {
+	switch {
+	case in.IsRetry():
+		return in.Retry().WorkflowID(in.Pipeline)
+	case in.Run != "":
+		return in.Backfill().WorkflowID(in.Pipeline)
+	}
+	return window.FlushWindowID(in.Pipeline, in.ShardID, in.FirstSequenceNumber)
+}
 
 // Retry names the pieces that are formatted again.
 func (in FlushWindowInput) Retry() window.Retry {

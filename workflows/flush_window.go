@@ -188,6 +188,11 @@ func (f *flush) clear(ctx workflow.Context) error {
 		return nil
 	}
 	if f.discarded > 0 {
+		if f.in.Run != "" {
+			// Without a note: that would be about the window of the chain. What was staged is
+			// swept in its time.
+			return nil
+		}
 		return f.keepDiscarded(ctx)
 	}
 	in := ClearStageInput{StageKeys: []string{f.in.StageKey}}

@@ -7,11 +7,16 @@ const (
 	ShardReaderName  = "ShardReader"
 	FlushWindowName  = "FlushWindow"
 	TokenKeeperName  = "TokenKeeper"
+	BackfillName     = "Backfill"
 
 	// Activities of the starter processes.
 	ListShardsName   = "ListShards"
 	ResolveStartName = "ResolveStart"
 	PollShardName    = "PollShard"
+
+	// Activities of the starter processes for a Backfill.
+	PlanBackfillName  = "PlanBackfill"
+	BackfillShardName = "BackfillShard"
 
 	// Activities of the worker processes.
 	FormatLogsName        = "FormatLogs"
@@ -52,7 +57,8 @@ const (
 	// SignalRetry tells a TokenKeeper that is in trouble to try again at once. It takes no
 	// input and means nothing otherwise.
 	SignalRetry = "retry"
-	// QueryState asks a TokenKeeper for its TokenKeeperState.
+	// QueryState asks a TokenKeeper for its TokenKeeperState, and a Backfill for its
+	// BackfillState.
 	QueryState = "state"
 )
 
@@ -83,6 +89,8 @@ const (
 	ErrorNotHere = "NotHere"
 	// ErrorDeliveryPaused: an operator has paused delivery, so nothing was sent.
 	ErrorDeliveryPaused = "DeliveryPaused"
+	// ErrorBackfillIncomplete: some of the range of a backfill was not delivered.
+	ErrorBackfillIncomplete = "BackfillIncomplete"
 	// ErrorPanic: the code of an activity is wrong.
 	ErrorPanic = "Panic"
 )

@@ -5,7 +5,7 @@
 // what could not be formatted, redrive and discard decide about what is parked, and
 // health tells a container how its process is. setup prepares a Temporal namespace, and
 // check looks whether everything is there. pause and resume stop a pipeline and have
-// it go on.
+// it go on, and backfill delivers a range again.
 package main
 
 import (
@@ -78,7 +78,7 @@ through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
 	}
 	root.PersistentFlags().String("config", "", "YAML file with settings")
 	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs), formatCommand(), quarantineCommand(logs),
-		redriveCommand(logs), discardCommand(logs), pauseCommand(logs), resumeCommand(logs), setupCommand(), checkCommand(), healthCommand())
+		redriveCommand(logs), discardCommand(logs), pauseCommand(logs), resumeCommand(logs), backfillCommand(logs), setupCommand(), checkCommand(), healthCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 	})

@@ -191,7 +191,8 @@ func TestHelp(t *testing.T) { //nolint:paralleltest // it sets the environment o
 		"no command": {}, "--help": {"--help"}, "help": {"help"}, "starter --help": {"starter", "--help"}, "worker -h": {"worker", "-h"}, "recover --help": {"recover", "--help"},
 		"redrive --help": {"redrive", "--help"}, "discard --help": {"discard", "--help"}, "setup --help": {"setup", "--help"}, "check --help": {"check", "--help"},
 		"health --help": {"health", "--help"},
-		"pause --help": {"pause", "--help"}, "resume --help": {"resume", "--help"},
+		"pause --help":  {"pause", "--help"}, "resume --help": {"resume", "--help"},
+		"backfill --help": {"backfill", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Without any setting: help is what somebody asks for who has none yet.
