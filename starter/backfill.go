@@ -45,6 +45,10 @@ func RegisterBackfill(r worker.ActivityRegistry, b *Backfiller) {
 	r.RegisterActivityWithOptions(b.BackfillShard, activity.RegisterOptions{Name: workflows.BackfillShardName})
 }
 
+// clocksApart is how far ahead of Kinesis' clock, which tells whole seconds, the end of a
+// range may be: reading goes on until that clock has passed it.
+const clocksApart = time.Minute
+
 // PlanBackfill finds the shards of a run, and refuses one whose range Kinesis does not have.
 func (b *Backfiller) PlanBackfill(ctx context.Context, in workflows.PlanBackfillInput) (workflows.PlanBackfillResult, error) {
 	var out workflows.PlanBackfillResult
@@ -60,7 +64,7 @@ func (b *Backfiller) PlanBackfill(ctx context.Context, in workflows.PlanBackfill
 		return out, err
 	case err != nil:
 		return out, newStreamError(err)
-	case in.To.After(now):
+	case in.To.After(now.Add(clocksApart)):
 		return out, newRangeError("the range ends at %s, and it is %s by Kinesis' clock: choose an end that has passed", stamp(in.To), stamp(now))
 	}
 	listed, err := b.Shards.Shards(ctx, "")
