@@ -70,15 +70,15 @@ func Failures() map[string][]string {
 	parameters := []string{ErrorTokenUnavailable, ErrorParameterMissing, ErrorParameterDenied, ErrorParameterForeign, workflows.ErrorPanic}
 	deliver := append([]string{
 		workflows.ErrorDestinationUnavailable, workflows.ErrorDestinationRefused, workflows.ErrorBatchTooLarge, workflows.ErrorTokenRefused, workflows.ErrorStageObject,
-		ErrorStageUnavailable,
+		ErrorStageUnavailable, ErrorTemporal,
 	}, parameters...)
 	return map[string][]string{
-		workflows.FormatLogsName:        append([]string{workflows.ErrorStageObject, ErrorTooManyBatches}, stage...),
+		workflows.FormatLogsName:        append([]string{workflows.ErrorStageObject, ErrorTooManyBatches, workflows.ErrorNotHere}, stage...),
 		workflows.AcquireTokenName:      parameters,
 		workflows.RefreshTokenName:      append([]string{workflows.ErrorTokenClientRefused, workflows.ErrorTokenEndpoint, ErrorTokenNotRotated}, parameters...),
 		workflows.WatchClientSecretName: append([]string{ErrorClientSecretUnchanged}, parameters...),
 		workflows.DeliverBatchesName:    deliver,
-		workflows.DeliverBatchName:      deliver,
+		workflows.DeliverBatchName:      append([]string{workflows.ErrorDeliveryPaused}, deliver...),
 		workflows.SplitBatchName:        append([]string{workflows.ErrorStageObject}, stage...),
 		workflows.ClearStageName:        stage,
 		workflows.KeepDiscardedName:     stage,

@@ -12,6 +12,10 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
+// ErrorBackfillIncomplete is the type of the error of a Backfill that has not delivered all
+// of its range. It is in histories, and never changed.
+const ErrorBackfillIncomplete = "BackfillIncomplete"
+
 const (
 	// backfillAtOnce is how many shards a run reads at a time.
 	backfillAtOnce = 4

@@ -89,8 +89,6 @@ const (
 	ErrorNotHere = "NotHere"
 	// ErrorDeliveryPaused: an operator has paused delivery, so nothing was sent.
 	ErrorDeliveryPaused = "DeliveryPaused"
-	// ErrorBackfillIncomplete: some of the range of a backfill was not delivered.
-	ErrorBackfillIncomplete = "BackfillIncomplete"
 	// ErrorPanic: the code of an activity is wrong.
 	ErrorPanic = "Panic"
 )
