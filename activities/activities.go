@@ -12,6 +12,7 @@ import (
 
 	"github.com/log-event-pipeline/logpipe/internal/delivery"
 	"github.com/log-event-pipeline/logpipe/internal/framing"
+	"github.com/log-event-pipeline/logpipe/internal/pausing"
 	"github.com/log-event-pipeline/logpipe/internal/token"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
@@ -53,6 +54,8 @@ type Deliver struct {
 	Stage       Stage
 	Cache       *token.Cache
 	Destination Destination
+	// Pauses tells whether an operator has paused delivery. Nil: nobody can.
+	Pauses *pausing.Watch
 	// GiveUpAfter is how long a batch is tried before it is parked; 0 is for ever.
 	GiveUpAfter time.Duration
 	// StopTimeout is how long an attempt may go on when the worker stops. It is less than

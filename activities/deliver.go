@@ -27,6 +27,8 @@ func (d *Deliver) DeliverBatch(ctx context.Context, in workflows.DeliverBatchInp
 		return out, nil
 	case temporal.IsCanceledError(cause):
 		return workflows.DeliverBatchResult{}, cause
+	case isPaused(err):
+		return workflows.DeliverBatchResult{}, err
 	}
 	return workflows.DeliverBatchResult{}, d.later(err, refusal, activity.GetInfo(ctx).Attempt)
 }
@@ -37,6 +39,9 @@ func (d *Deliver) attempt(ctx context.Context, in workflows.DeliverBatchInput) (
 	attempts := int(activity.GetInfo(ctx).Attempt)
 	var none workflows.DeliverBatchResult
 	unsent := workflows.Refusal{Attempts: attempts - 1}
+	if err := d.checkPaused(ctx, attempts); err != nil {
+		return none, unsent, err
+	}
 	// A newer token than the workflow knows is taken as it comes, so that an outage of
 	// days does not fill the window's history with tokens.
 	bearer, ok, err := d.Cache.AtLeast(ctx, in.TokenVersion)
@@ -57,6 +62,10 @@ func (d *Deliver) send(ctx context.Context, batch workflows.Batch, bearer token.
 		return none, unsent, err
 	}
 	defer d.Requests.Release(1)
+	// Here, too: it may have waited.
+	if err := d.checkPaused(ctx, attempts); err != nil {
+		return none, unsent, err
+	}
 	body, err := readBatch(ctx, d.Stage, batch)
 	if err != nil {
 		return none, unsent, err

@@ -13,13 +13,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/log-event-pipeline/logpipe/internal/panics"
+	"github.com/log-event-pipeline/logpipe/internal/pausing"
 	"github.com/log-event-pipeline/logpipe/internal/token"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
 
 // DeliverBatches makes one attempt to deliver each of several batches, some at a time, with
 // the token at hand. It begins no more of them once one has met what others would meet, too
-// (no token, one that is refused, a destination or a stage that is away), or when
+// (no token, one that is refused, a destination or a stage that is away, a pause), or when
 // workflows.DeliverBatchesTime is over. It does not fail: its result has the failures.
 //
 // An attempt that follows a killed one sends only what that had not told about.
@@ -36,7 +37,7 @@ func (d *Deliver) DeliverBatches(ctx context.Context, in workflows.DeliverBatche
 	if err := t.deliver(ctx, in); err != nil {
 		return workflows.DeliverBatchesResult{}, err
 	}
-	return workflows.DeliverBatchesResult{Outcomes: t.known()}, nil
+	return workflows.DeliverBatchesResult{Outcomes: t.known(), Paused: t.paused.Load()}, nil
 }
 
 // together is one attempt of DeliverBatches.
@@ -44,6 +45,7 @@ type together struct {
 	*Deliver
 	attempt int
 	enough  atomic.Bool // no more are begun
+	paused  atomic.Pointer[pausing.Pause]
 
 	mu       sync.Mutex
 	outcomes []workflows.DeliveryOutcome
@@ -98,6 +100,11 @@ func (t *together) note(n int, out workflows.DeliverBatchResult, refusal workflo
 		failure, ok := errors.AsType[*temporal.ApplicationError](err)
 		if !ok {
 			t.enough.Store(true) // cancelled, or the worker stops: as if not sent
+			return
+		}
+		if isPaused(err) {
+			t.enough.Store(true)
+			t.paused.Store(pauseIn(failure))
 			return
 		}
 		outcome = workflows.DeliveryOutcome{Failure: &workflows.DeliveryFailure{

@@ -68,7 +68,7 @@ func (f *Format) formatLogs(ctx context.Context, in workflows.FormatLogsInput) (
 	}
 	defer src.Close()
 
-	out := f.newFormatted(in.Window, in.Window.Range())
+	out := f.newFormatted(in.Window, keysOf(in.Window))
 	summary, err := f.Formatter.Format(ctx, stagedRecords(ctx, window.Read(src)), out)
 	if errors.Is(err, window.ErrCorrupt) {
 		err = fmt.Errorf("read %s: %w", in.Window.StageKey, err)
@@ -122,6 +122,25 @@ type batchKeys interface {
 	IdempotencyKey(pipeline string, n int, digest string) string
 }
 
+// keysOf names the batches of a window.
+func keysOf(in workflows.FlushWindowInput) batchKeys {
+	switch {
+	case in.Run == "":
+		return in.Range()
+	case in.OriginalKeys:
+		return originalKeys{in.Backfill()}
+	}
+	return in.Backfill()
+}
+
+// originalKeys are stage keys of a backfill, and idempotency keys of the window of the
+// chain.
+type originalKeys struct{ window.Backfill }
+
+func (k originalKeys) IdempotencyKey(pipeline string, n int, digest string) string {
+	return k.Window.IdempotencyKey(pipeline, n, digest)
+}
+
 // formatted stages what the formatter makes of a window, and lists it.
 type formatted struct {
 	stage  Stage
@@ -153,9 +172,10 @@ var (
 
 // Frame implements apigateway.Framer.
 func (f *formatted) Frame(batch int) framing.Frame {
-	id := window.FlushWindowID(f.in.Pipeline, f.in.ShardID, f.in.FirstSequenceNumber)
-	if f.in.IsRetry() {
-		id = f.in.Retry().WorkflowID(f.in.Pipeline)
+	id := f.in.WorkflowID()
+	if f.in.OriginalKeys {
+		// The body has to be the same, too.
+		id = window.FlushWindowID(f.in.Pipeline, f.in.ShardID, f.in.FirstSequenceNumber)
 	}
 	return f.format.Frame(framing.Origin{Pipeline: f.in.Pipeline, Window: id, Shard: f.in.ShardID, Batch: batch})
 }

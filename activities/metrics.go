@@ -70,7 +70,7 @@ func Failures() map[string][]string {
 	parameters := []string{ErrorTokenUnavailable, ErrorParameterMissing, ErrorParameterDenied, ErrorParameterForeign, workflows.ErrorPanic}
 	deliver := append([]string{
 		workflows.ErrorDestinationUnavailable, workflows.ErrorDestinationRefused, workflows.ErrorBatchTooLarge, workflows.ErrorTokenRefused, workflows.ErrorStageObject,
-		ErrorStageUnavailable,
+		ErrorStageUnavailable, ErrorTemporal,
 	}, parameters...)
 	return map[string][]string{
 		workflows.FormatLogsName:        append([]string{workflows.ErrorStageObject, ErrorTooManyBatches, workflows.ErrorNotHere}, stage...),
@@ -78,7 +78,7 @@ func Failures() map[string][]string {
 		workflows.RefreshTokenName:      append([]string{workflows.ErrorTokenClientRefused, workflows.ErrorTokenEndpoint, ErrorTokenNotRotated}, parameters...),
 		workflows.WatchClientSecretName: append([]string{ErrorClientSecretUnchanged}, parameters...),
 		workflows.DeliverBatchesName:    deliver,
-		workflows.DeliverBatchName:      deliver,
+		workflows.DeliverBatchName:      append([]string{workflows.ErrorDeliveryPaused}, deliver...),
 		workflows.SplitBatchName:        append([]string{workflows.ErrorStageObject}, stage...),
 		workflows.ClearStageName:        stage,
 		workflows.KeepDiscardedName:     stage,

@@ -103,6 +103,9 @@ func (w *sweeping) all(ctx context.Context) error {
 	if err := w.rememberNotes(ctx); err != nil {
 		return err
 	}
+	if err := w.sweep(ctx, window.BackfillPrefix(w.pipeline), ownedByBackfill); err != nil {
+		return err
+	}
 	if err := w.sweep(ctx, window.BatchPrefix(w.pipeline), ownedBy(window.ParseBatchKey)); err != nil {
 		return err
 	}
@@ -171,6 +174,13 @@ func ownedByRetry(pipeline, key string) (owner, error) {
 	r, err := window.ParseRetryBatchKey(pipeline, key)
 	notes := window.Discarded{Window: r.Window, IsRetry: true, Group: r.Group}.NotesPrefix(pipeline)
 	return owner{workflowID: r.WorkflowID(pipeline), notes: notes}, err
+}
+
+// ownedByBackfill: there are no notes about such windows.
+func ownedByBackfill(pipeline, key string) (owner, error) {
+	b, err := window.ParseBackfillKey(pipeline, key)
+	id := b.WorkflowID(pipeline)
+	return owner{workflowID: id, last: b.Window.Last, notes: id + "/discarded/"}, err
 }
 
 // stagedObject is an object that is old enough.

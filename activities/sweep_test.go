@@ -169,6 +169,20 @@ func TestSweepDeletesWhatNoOpenWindowNeeds(t *testing.T) {
 			gone = append(gone, key)
 		}
 	}
+	// So do windows of backfills, whatever became of the window of the chain.
+	for run, of := range map[string]enumspb.WorkflowExecutionStatus{"runs": running, "is-over": completed} {
+		b := window.Backfill{Run: run, Window: open}
+		info := d.known[window.FlushWindowID("p", open.ShardID, open.First)]
+		d.known[b.WorkflowID("p")] = &workflowpb.WorkflowExecutionInfo{Status: of, Memo: info.GetMemo()}
+		keys := []string{b.RawKey("p"), b.BatchKey("p", 0, "a"), window.Backfill{Run: run, Window: cut(10, 15)}.RawKey("p")}
+		l.add(week+time.Second, keys...)
+		if of == running {
+			keep = append(keep, keys[:2]...)
+			gone = append(gone, keys[2]) // a rejected cut
+		} else {
+			gone = append(gone, keys...)
+		}
+	}
 	unknown := window.Retry{Window: open, Group: 5}.BatchKey("p", 0, "a")
 	l.add(week+time.Second, unknown)
 	gone = append(gone, unknown)

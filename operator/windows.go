@@ -39,12 +39,17 @@ const (
 	Redrive Action = workflows.SignalRedrive
 	// Discard gives up what is parked.
 	Discard Action = workflows.SignalDiscard
+	// Resume has those go on that wait because delivery was paused.
+	Resume Action = workflows.SignalResume
 )
 
 // Statuses are those of the windows to which the action means something.
 func (a Action) Statuses() []string {
-	if a == Redrive {
+	switch a {
+	case Redrive:
 		return []string{visibility.StatusParked, visibility.StatusRetrying}
+	case Resume:
+		return []string{visibility.StatusPaused}
 	}
 	return []string{visibility.StatusParked}
 }

@@ -35,6 +35,10 @@ type Chain struct {
 	Stage    Stage
 	Pipeline string
 	Stream   string
+	// Run is the name of the backfill whose windows these are, empty for those of the
+	// shards' chains. OriginalKeys: they have the idempotency keys of the chain's.
+	Run          string
+	OriginalKeys bool
 }
 
 // Accepted is the window that Temporal holds.
@@ -63,6 +67,10 @@ func (c *Chain) Open(ctx context.Context, shardID string, records []window.Recor
 		FirstArrival: first.Arrival.UTC(), LastArrival: last.Arrival.UTC(),
 		Records: len(records), StoredBytes: window.StoredBytes(records),
 		ClosedBecause: why, StageKey: r.RawKey(c.Pipeline),
+		Run: c.Run, OriginalKeys: c.OriginalKeys,
+	}
+	if c.Run != "" {
+		in.StageKey = in.Backfill().RawKey(c.Pipeline)
 	}
 	// One deadline for both steps. A process that is stopped in between for days must
 	// not start the window when it goes on: what it has staged may have been swept, and
@@ -87,7 +95,7 @@ func (c *Chain) Open(ctx context.Context, shardID string, records []window.Recor
 // start starts the workflow of a window that is staged, and reports false where one
 // of its id exists.
 func (c *Chain) start(ctx context.Context, in workflows.FlushWindowInput) (bool, error) {
-	id := window.FlushWindowID(c.Pipeline, in.ShardID, in.FirstSequenceNumber)
+	id := in.WorkflowID()
 	_, err := c.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       id,
 		TaskQueue:                                window.WorkerQueue(c.Pipeline),
@@ -150,9 +158,17 @@ func (c *Chain) Begun(ctx context.Context, shardID string, first window.Sequence
 	return true, nil
 }
 
+// idOf is the workflow id of the window that begins where a cut does.
+func (c *Chain) idOf(cut window.Range) string {
+	if c.Run != "" {
+		return window.Backfill{Run: c.Run, Window: cut}.WorkflowID(c.Pipeline)
+	}
+	return window.FlushWindowID(c.Pipeline, cut.ShardID, cut.First)
+}
+
 // existing returns the end of the window that exists and begins where ours does.
 func (c *Chain) existing(ctx context.Context, ours window.Range) (window.SequenceNumber, *workflowpb.WorkflowExecutionInfo, error) {
-	id := window.FlushWindowID(c.Pipeline, ours.ShardID, ours.First)
+	id := c.idOf(ours)
 	fail := func(err error) (window.SequenceNumber, *workflowpb.WorkflowExecutionInfo, error) {
 		return "", nil, temporal.NewApplicationError(fmt.Sprintf("follow window %s: %v", id, err), ErrorWindowStart)
 	}

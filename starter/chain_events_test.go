@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
+	"github.com/log-event-pipeline/logpipe/internal/pausing"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
@@ -17,7 +19,7 @@ func (w *world) events() map[string]func(*rapid.T) {
 	all := map[string]func(*rapid.T){
 		"put": w.putSome, "reshard": w.reshard, "take over": w.takeOver,
 		"work": w.work, "wait": w.wait, "interrupt": w.interrupt, "deliver": w.deliver,
-		"arrive": w.arrive,
+		"arrive": w.arrive, "pause": w.pause, "resume": w.pause,
 	}
 	if w.rules.ages {
 		all["sleep"], all["sleep on"], all["keep watch"] = w.sleep, w.sleep, w.keepWatch
@@ -198,6 +200,22 @@ func (w *world) arrive(t *rapid.T) {
 	r := w.late[at]
 	w.late = slices.Delete(w.late, at, at+1)
 	_ = r.do(turn{})
+}
+
+// pause is an operator who pauses reading, or has it go on.
+func (w *world) pause(*rapid.T) {
+	w.paused = !w.paused
+	w.pass(ceilingInterval)
+}
+
+// modelPauses tells pollers at once.
+type modelPauses struct{ w *world }
+
+func (m modelPauses) Paused(context.Context, pausing.What) (*pausing.Pause, error) {
+	if m.w.paused {
+		return &pausing.Pause{Since: time.Now()}, nil
+	}
+	return nil, nil
 }
 
 // deliver is the end of a FlushWindow: its records are read, delivered and deleted.

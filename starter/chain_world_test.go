@@ -47,6 +47,9 @@ type world struct {
 	// streamReader: Temporal knows the pipeline.
 	streamReader sync.Once
 
+	// paused: an operator has paused reading.
+	paused bool
+
 	violations []error
 }
 
@@ -186,15 +189,18 @@ func (w *world) begin(s *modelShard, from report, limits window.Limits, keep tim
 	w.pollers = append(w.pollers, p)
 	w.t.Logf("%s poller %d takes over shard %s (chain %d) from %+v with %+v, lease %s", clock(), p.n, window.ShortShard(s.id), p.chain, from.Progress, limits, keep)
 	objects := w.bug.inStage(p, modelStage{p})
+	chain := &Chain{Client: w.bug.inClient(p, modelTemporal{p: p}), Stage: objects, Pipeline: "p", Stream: "s"}
 	l := newLease(&Poller{
 		Stream: "s", Identity: strconv.Itoa(p.n), Logger: slog.New(slog.DiscardHandler),
 		Read: func(_ string, from kinesis.Position) ShardReader {
 			return w.bug.inReader(p, &modelReader{p: p, next: from})
 		},
 		Horizon:    w.bug.inHorizon(p, modelHorizon{p}),
-		Windows:    w.bug.inWindows(p, &Chain{Client: w.bug.inClient(p, modelTemporal{p: p}), Stage: objects, Pipeline: "p", Stream: "s"}),
+		Windows:    w.bug.inWindows(p, chain),
+		Begun:      chain.Begun,
 		Markers:    w.bug.inMarkers(p, marker.Store{Stage: modelStage{p}, Pipeline: "p"}),
 		Ceiling:    w.ceiling(p),
+		Pauses:     modelPauses{w},
 		Memory:     semaphore.NewWeighted(largestAnswer),
 		Limits:     limits,
 		Remembered: w.bug.believes(w.rules.remembered),

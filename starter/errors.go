@@ -34,6 +34,9 @@ const (
 	ErrorStalled = "Stalled"
 	// ErrorPanic: the code is wrong.
 	ErrorPanic = workflows.ErrorPanic
+	// ErrorBackfillRange: some of the range of a backfill cannot be delivered, or not under
+	// the keys that were asked for. It is not retried.
+	ErrorBackfillRange = "BackfillRange"
 	// ErrorWrongStream: the pipeline of this starter reads another stream.
 	ErrorWrongStream = "WrongStream"
 )

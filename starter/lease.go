@@ -66,6 +66,8 @@ type lease struct {
 	windows int
 	records int
 
+	// probing: reading is paused, and only goes on to find the next record.
+	probing bool
 	// waiting says why nothing is being read, and waitingFor in a word, for the heartbeat.
 	waiting    string
 	waitingFor workflows.WaitingFor
@@ -175,6 +177,12 @@ func (l *lease) poll(ctx, reading context.Context) (workflows.PollShardResult, e
 	defer func() { l.release() }()
 	for {
 		l.release()
+		switch over, err := l.standStill(ctx, reading, until); {
+		case err != nil:
+			return workflows.PollShardResult{}, err
+		case over != nil:
+			return *over, nil
+		}
 		batch, read, err := l.next(reading, reader)
 		switch {
 		case ctx.Err() != nil:
@@ -216,6 +224,9 @@ func (l *lease) poll(ctx, reading context.Context) (workflows.PollShardResult, e
 			}
 			l.take(batch)
 			situation.AtTip = l.atTip
+		}
+		if l.probing && len(l.open) > 0 {
+			continue
 		}
 		situation.Now = time.Now()
 		cut, err := l.cut(ctx, situation, l.orPause(ctx, reading))

@@ -66,7 +66,9 @@ func (l *lease) lookForNext(ctx context.Context) {
 		l.log.Warn("whether the next window exists is not known", "error", err)
 		return
 	}
-	if !begun {
+	// A window that Temporal has forgotten is not there either. Looked at after the answer:
+	// the process can have slept before it.
+	if !begun && !l.mayBeForgotten() {
 		l.endsAt(asked)
 	}
 }

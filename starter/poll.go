@@ -11,6 +11,7 @@ import (
 
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/internal/marker"
+	"github.com/log-event-pipeline/logpipe/internal/pausing"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
 )
@@ -52,6 +53,12 @@ type Ceiling interface {
 	Most() int64
 }
 
+// Pauses tells what an operator has paused; *pausing.Watch does.
+type Pauses interface {
+	// Paused is the pause of what, nil where it goes on. Its error says that nobody knows.
+	Paused(ctx context.Context, what pausing.What) (*pausing.Pause, error)
+}
+
 // Poller is the activity PollShard and what it needs.
 type Poller struct {
 	// Stream is the name or ARN of the stream that this process reads.
@@ -65,7 +72,9 @@ type Poller struct {
 	Begun   func(ctx context.Context, shardID string, first window.SequenceNumber) (bool, error)
 	Markers Markers
 	Ceiling Ceiling
-	Limits  window.Limits
+	// Pauses tells whether an operator has paused reading. Nil where nobody can.
+	Pauses Pauses
+	Limits window.Limits
 	// Memory bounds the answers of Kinesis that are held at once, in bytes.
 	Memory *semaphore.Weighted
 	// Remembered is how long Temporal knows the id of a workflow that has ended: the

@@ -110,7 +110,7 @@ func (r *Recovery) run(ctx context.Context, plan RecoveryPlan) (Recovered, error
 		}
 		done.Markers++
 	}
-	return done, startStreamReader(ctx, r.Temporal, r.Config, plan.Position, plan.begun())
+	return done, startStreamReader(ctx, r.Temporal, r.Config, plan.Position, plan.begun(), nil)
 }
 
 // startWindows starts all windows and returns how far they reach in each shard.

@@ -16,6 +16,7 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/kinesis"
 	"github.com/log-event-pipeline/logpipe/internal/marker"
 	"github.com/log-event-pipeline/logpipe/internal/panics"
+	"github.com/log-event-pipeline/logpipe/internal/pausing"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
@@ -25,6 +26,9 @@ const stopTimeout = 15 * time.Second
 
 // listings is how many activities beside reading a starter runs at once.
 const listings = 4
+
+// backfills is how many shards a starter reads for backfills at once.
+const backfills = 4
 
 // Storage is what a starter needs of the stage; *stage.Stage has it.
 type Storage interface {
@@ -58,6 +62,7 @@ type Starter struct {
 	polling   sdkworker.Worker
 	listing   sdkworker.Worker
 	report    *reporter
+	again     sdkworker.Worker // backfills
 	logger    *slog.Logger
 
 	stop func()
@@ -84,6 +89,7 @@ func New(d Dependencies) *Starter {
 	}
 	s.polling = newWorker(window.StarterQueue(d.Config.Pipeline), d.Config.MaxShards)
 	s.listing = newWorker(window.ListingQueue(d.Config.Pipeline), listings)
+	s.again = newWorker(window.BackfillQueue(d.Config.Pipeline), backfills)
 	ceiling := NewOpenWindows(d.Temporal, d.Config.Pipeline, d.Config.MaxOpenWindows, d.Logger)
 	chain := &Chain{Client: d.Temporal, Stage: d.Stage, Pipeline: d.Config.Pipeline, Stream: d.Config.Stream}
 	s.poller = &Poller{
@@ -95,6 +101,7 @@ func New(d Dependencies) *Starter {
 		Windows: chain, Begun: chain.Begun,
 		Markers: s.markers,
 		Ceiling: ceiling,
+		Pauses:  pausing.NewWatch(d.Temporal, d.Config.Pipeline, d.Logger),
 		Limits: window.Limits{
 			MaxBytes:   int(d.Config.WindowMaxBytes),
 			MaxRecords: d.Config.WindowMaxRecords,
@@ -111,6 +118,10 @@ func New(d Dependencies) *Starter {
 	RegisterPolling(s.polling, s.poller)
 	waiting := &Waiting{Temporal: d.Temporal, Pipeline: d.Config.Pipeline, Logger: d.Logger}
 	RegisterListing(s.listing, &Shards{Stream: s.stream, Markers: s.markers, Ceiling: ceiling, Waiting: waiting.Count})
+	RegisterBackfill(s.again, &Backfiller{
+		Stream: d.Config.Stream, Pipeline: d.Config.Pipeline, Shards: s.stream, Horizon: s.stream, Read: s.poller.Read,
+		Temporal: d.Temporal, Stage: d.Stage, Pauses: s.poller.Pauses, Limits: s.poller.Limits, Logger: d.Logger,
+	})
 	return s
 }
 
@@ -139,6 +150,7 @@ func (s *Starter) Start(ctx context.Context) error {
 	}
 	for queue, w := range map[string]sdkworker.Worker{
 		window.ListingQueue(s.config.Pipeline): s.listing, window.StarterQueue(s.config.Pipeline): s.polling,
+		window.BackfillQueue(s.config.Pipeline): s.again,
 	} {
 		if err := w.Start(); err != nil {
 			return fmt.Errorf("start polling task queue %s: %w", queue, err)
@@ -153,6 +165,7 @@ func (s *Starter) Start(ctx context.Context) error {
 		var stopped sync.WaitGroup
 		stopped.Go(s.polling.Stop)
 		stopped.Go(s.listing.Stop)
+		stopped.Go(s.again.Stop)
 		stopped.Wait()
 		kept.Wait()
 	})

@@ -139,7 +139,7 @@ func TestStartWithoutTemporal(t *testing.T) {
 	t.Parallel()
 	s := newStarter(t, "127.0.0.1:1", stream{})
 	err := s.Start(t.Context())
-	require.ErrorContains(t, err, "start workflow p/stream")
+	require.ErrorContains(t, err, "describe workflow p/stream")
 	require.NotContains(t, err.Error(), "\n")
 	s.Stop()
 }

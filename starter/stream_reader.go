@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/log-event-pipeline/logpipe/internal/config"
+	"github.com/log-event-pipeline/logpipe/internal/pausing"
 	"github.com/log-event-pipeline/logpipe/internal/visibility"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
@@ -31,10 +32,14 @@ func (s *Starter) ensureStreamReader(ctx context.Context) error {
 		// Should it not run, it is not the first one of the pipeline.
 		position = othersBeginAt(position)
 	}
-	if err := startStreamReader(ctx, s.temporal, s.config, position, nil); err != nil {
+	id := window.StreamReaderID(s.config.Pipeline)
+	last, err := findStreamReader(ctx, s.temporal, s.config.Pipeline)
+	if err != nil {
 		return err
 	}
-	id := window.StreamReaderID(s.config.Pipeline)
+	if err := startStreamReader(ctx, s.temporal, s.config, position, nil, last); err != nil {
+		return err
+	}
 	described, err := s.temporal.DescribeWorkflowExecution(ctx, id, "")
 	if err != nil {
 		return fmt.Errorf("describe workflow %s: %w", id, err)
@@ -104,20 +109,32 @@ func findStreamReader(ctx context.Context, c client.Client, pipeline string) (*w
 }
 
 // startStreamReader starts the pipeline's StreamReader where it does not run. It knows
-// of the shards that were being read, beside those that Kinesis lists.
-func startStreamReader(ctx context.Context, c client.Client, cfg config.Config, position config.StartPosition, begun []workflows.KnownShard) error {
+// of the shards that were being read, beside those that Kinesis lists. What was paused
+// stays so though the last one, which Temporal may know, was terminated.
+func startStreamReader(ctx context.Context, c client.Client, cfg config.Config, position config.StartPosition, begun []workflows.KnownShard, last *workflowpb.WorkflowExecutionInfo) error {
 	id := window.StreamReaderID(cfg.Pipeline)
+	in := workflows.StreamReaderInput{
+		Pipeline: cfg.Pipeline, Stream: cfg.Stream,
+		Position: position.String(), Poll: pollOptions(cfg), Shards: begun,
+	}
+	memo := map[string]any{workflows.MemoStream: cfg.Stream}
+	for what, paused := range map[pausing.What]**pausing.Pause{pausing.Reading: &in.PausedReading, pausing.Delivery: &in.PausedDelivery} {
+		var err error
+		if *paused, err = pausing.Of(last.GetMemo(), what); err != nil {
+			return fmt.Errorf("workflow %s: %w", id, err)
+		}
+		if *paused != nil {
+			memo[what.Memo()] = *paused
+		}
+	}
 	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       id,
 		TaskQueue:                window.WorkerQueue(cfg.Pipeline),
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		Memo:                     map[string]any{workflows.MemoStream: cfg.Stream},
+		Memo:                     memo,
 		StaticSummary:            "reads " + cfg.Stream,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(visibility.Pipeline.ValueSet(cfg.Pipeline)),
-	}, workflows.StreamReaderName, workflows.StreamReaderInput{
-		Pipeline: cfg.Pipeline, Stream: cfg.Stream,
-		Position: position.String(), Poll: pollOptions(cfg), Shards: begun,
-	})
+	}, workflows.StreamReaderName, in)
 	if err != nil {
 		return fmt.Errorf("start workflow %s: %w", id, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/log-event-pipeline/logpipe/internal/config"
 	"github.com/log-event-pipeline/logpipe/internal/connect"
 	"github.com/log-event-pipeline/logpipe/internal/panics"
+	"github.com/log-event-pipeline/logpipe/internal/pausing"
 	"github.com/log-event-pipeline/logpipe/internal/token"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 	"github.com/log-event-pipeline/logpipe/workflows"
@@ -148,6 +149,7 @@ func New(d Dependencies) (*Worker, error) {
 		},
 		Deliver: &activities.Deliver{
 			Stage: recent, Cache: cache, Destination: destination,
+			Pauses:      pausing.NewWatch(d.Temporal, cfg.Pipeline, d.Logger),
 			Requests:    semaphore.NewWeighted(int64(cfg.WorkerDeliveries)),
 			GiveUpAfter: cfg.DeliveryGiveUpAfter, StopTimeout: deliverStopTimeout, Chance: rand.N[time.Duration],
 			Metrics: d.Metrics, Tracer: d.Tracer,
@@ -190,6 +192,7 @@ func registerWorkflows(r sdkworker.WorkflowRegistry) {
 	register(workflows.ShardReaderName, workflows.ShardReader)
 	register(workflows.FlushWindowName, workflows.FlushWindow)
 	register(workflows.TokenKeeperName, workflows.TokenKeeper)
+	register(workflows.BackfillName, workflows.Backfill)
 }
 
 // Start checks the parameters and begins to take tasks. The token endpoint and the

@@ -3,6 +3,7 @@ package workflows
 import (
 	"time"
 
+	"github.com/log-event-pipeline/logpipe/internal/pausing"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
@@ -26,6 +27,12 @@ type FlushWindowInput struct {
 	// of the chain has none.
 	Pieces     []string `json:"pieces,omitempty"`
 	RetryGroup int      `json:"retryGroup,omitempty"`
+
+	// Run is the name of the backfill that delivers the window beside the chain; empty for a
+	// window of the chain. OriginalKeys: the batches have the idempotency keys of a
+	// window of the chain all the same.
+	Run          string `json:"run,omitempty"`
+	OriginalKeys bool   `json:"originalKeys,omitempty"`
 
 	// Progress is what an earlier run has achieved, nil for the first.
 	Progress *FlushProgress `json:"progress,omitempty"`
@@ -54,6 +61,11 @@ type FlushProgress struct {
 	Token    *FlushTrouble `json:"token,omitempty"`
 	Refused  *FlushTrouble `json:"refused,omitempty"`
 	Delivery *FlushTrouble `json:"delivery,omitempty"`
+	// Paused is the pause of delivery that the window waits for the end of, since PausedAt;
+	// nil where it does not. PausedFor is how long it has waited so before.
+	Paused    *pausing.Pause `json:"paused,omitempty"`
+	PausedAt  time.Time      `json:"pausedAt,omitzero"`
+	PausedFor time.Duration  `json:"pausedFor,omitempty"`
 }
 
 // BatchPart is a batch of a window, or a part of one that was divided.
@@ -102,6 +114,22 @@ func (in FlushWindowInput) Range() window.Range {
 
 // IsRetry tells quarantined pieces from a window of the chain.
 func (in FlushWindowInput) IsRetry() bool { return len(in.Pieces) > 0 }
+
+// Backfill names the window of a backfill.
+func (in FlushWindowInput) Backfill() window.Backfill {
+	return window.Backfill{Run: in.Run, Window: in.Range()}
+}
+
+// WorkflowID is the id of the workflow that has this input.
+func (in FlushWindowInput) WorkflowID() string {
+	switch {
+	case in.IsRetry():
+		return in.Retry().WorkflowID(in.Pipeline)
+	case in.Run != "":
+		return in.Backfill().WorkflowID(in.Pipeline)
+	}
+	return window.FlushWindowID(in.Pipeline, in.ShardID, in.FirstSequenceNumber)
+}
 
 // Retry names the pieces that are formatted again.
 func (in FlushWindowInput) Retry() window.Retry {
@@ -236,6 +264,9 @@ type DeliverBatchesInput struct {
 type DeliverBatchesResult struct {
 	// Outcomes in the order of the batches.
 	Outcomes []DeliveryOutcome `json:"outcomes"`
+	// Paused is why no more were sent: an operator has paused delivery; nil where that is
+	// not so.
+	Paused *pausing.Pause `json:"paused,omitempty"`
 }
 
 // DeliveryOutcome is what a DeliverBatch would have come to. Neither a result nor a failure:
@@ -290,6 +321,8 @@ type Refusal struct {
 	// GiveUpAfter is how long a batch is tried before it is parked, by the settings of the
 	// process that tried it; 0 is for ever. Only what is to be delivered again has it.
 	GiveUpAfter time.Duration `json:"giveUpAfter,omitempty"`
+	// Paused is the detail of an ErrorDeliveryPaused.
+	Paused *pausing.Pause `json:"paused,omitempty"`
 }
 
 // ClearStageInput lists what a finished window no longer needs.

@@ -35,6 +35,12 @@ const contractDir = "testdata/contract"
 // contract is every type that is written to a history.
 var contract = []any{
 	workflows.AcquireTokenInput{},
+	workflows.BackfillInput{},
+	workflows.BackfillProgress{},
+	workflows.BackfillRequest{},
+	workflows.BackfillResult{},
+	workflows.BackfillShardInput{},
+	workflows.BackfillState{},
 	workflows.Batch{},
 	workflows.BatchPart{},
 	workflows.ChainStart{},
@@ -60,6 +66,8 @@ var contract = []any{
 	workflows.ListShardsInput{},
 	workflows.ListShardsResult{},
 	workflows.ParkedPart{},
+	workflows.PlanBackfillInput{},
+	workflows.PlanBackfillResult{},
 	workflows.PollOptions{},
 	workflows.PollShardHeartbeat{},
 	workflows.PollShardInput{},
@@ -256,6 +264,8 @@ func fill(t *testing.T, v reflect.Value, name string) {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			fill(t, v.Field(i), name)
 		}
+	case reflect.Float64:
+		v.SetFloat(float64(number) / 2)
 	default:
 		t.Fatalf("%s has a field %s of type %s, which this test cannot fill", v.Type(), name, v.Type())
 	}
@@ -282,12 +292,17 @@ func TestNamesAreInHistories(t *testing.T) {
 		"DeliverBatch":      workflows.DeliverBatchName,
 		"SplitBatch":        workflows.SplitBatchName,
 		"ClearStage":        workflows.ClearStageName,
+		"Backfill":          workflows.BackfillName,
+		"PlanBackfill":      workflows.PlanBackfillName,
+		"BackfillShard":     workflows.BackfillShardName,
 		"KeepDiscarded":     workflows.KeepDiscardedName,
 		"StartReaders":      workflows.StartReadersName,
 		"SweepStage":        workflows.SweepStageName,
 
 		"shard-drained": workflows.SignalShardDrained,
 		"redrive":       workflows.SignalRedrive,
+		"set-paused":    workflows.SignalSetPaused,
+		"resume":        workflows.SignalResume,
 		"discard":       workflows.SignalDiscard,
 		"skip-gap":      workflows.SignalSkipGap,
 		"refresh":       workflows.UpdateRefresh,

@@ -64,6 +64,7 @@ func (f *flush) progress() *FlushProgress {
 		Formatted: f.formatted, Unformatted: !f.ready, Finished: f.finished, Divided: f.divided, Parked: slices.Clone(f.parked), Discarded: f.discarded,
 		Attempts: f.result.Attempts, HTTPStatus: f.result.HTTPStatus,
 		Stage: f.stage.trouble, Token: f.tokens.trouble, Refused: f.refused, Delivery: f.delivery.trouble,
+		Paused: f.pause.by, PausedAt: f.pause.since, PausedFor: f.pause.before,
 	}
 	for _, part := range f.queue {
 		if !part.Whole { // whole ones are in Formatted
@@ -249,10 +250,12 @@ func (f *flush) attempt(ctx workflow.Context, part BatchPart, refused int64) (De
 	}
 	var out DeliverBatchResult
 	err = f.persist(ctx, f.delivery, func(ctx workflow.Context, tries int32) error {
-		err := workflow.ExecuteActivity(deliverBatchOptions(ctx, f.in.Pipeline, f.summary(part), tries), DeliverBatchName,
-			DeliverBatchInput{Batch: part.Batch, TokenVersion: token.Version}).Get(ctx, &out)
-		f.count(out, err)
-		return err
+		return f.unlessPaused(ctx, func(ctx workflow.Context) error {
+			err := workflow.ExecuteActivity(deliverBatchOptions(ctx, f.in.Pipeline, f.summary(part), tries), DeliverBatchName,
+				DeliverBatchInput{Batch: part.Batch, TokenVersion: token.Version}).Get(ctx, &out)
+			f.count(out, err)
+			return err
+		})
 	})
 	if err == nil {
 		f.refused = nil
@@ -310,7 +313,7 @@ func (f *flush) acquireToken(ctx workflow.Context, refused int64) (TokenVersion,
 func (f *flush) settle(ctx workflow.Context, part BatchPart, out DeliverBatchResult) error {
 	if out.Remainder != nil {
 		rest := part.remainder(*out.Remainder, workflow.Now(ctx), out.RetryAfter)
-		if lasted := workflow.Now(ctx).Sub(rest.UntakenSince); out.GiveUpAfter > 0 && lasted >= out.GiveUpAfter {
+		if lasted := workflow.Now(ctx).Sub(rest.UntakenSince) - f.pause.before; out.GiveUpAfter > 0 && lasted >= out.GiveUpAfter {
 			if err := f.parkOf(ctx, part, rest, temporal.NewNonRetryableApplicationError(
 				fmt.Sprintf("the destination could not take %d events, %d times in a row: HTTP status %d", rest.Batch.Events, rest.Rounds, out.HTTPStatus),
 				ErrorDestinationUnavailable, nil)); err != nil {

@@ -28,6 +28,7 @@ func (f *flush) details() string {
 	if f.result.HTTPStatus != 0 {
 		fmt.Fprintf(&text, ", the last answered with HTTP status %d", f.result.HTTPStatus)
 	}
+	text.WriteString(f.pause.describe())
 	for _, t := range []*FlushTrouble{f.stage.trouble, f.tokens.trouble, f.refused, f.delivery.trouble} {
 		if t != nil {
 			fmt.Fprintf(&text, "\n\n**%s** since %s, tried %d times:\n\n%s\n\n%s It is tried again by itself, next at %s; the signal `%s` has it tried at once.",

@@ -95,7 +95,7 @@ func (f *flush) outlast(ctx workflow.Context, p *patience, do tried) error {
 	}
 	err := do(ctx, 1)
 	switch {
-	case temporal.IsCanceledError(err):
+	case temporal.IsCanceledError(err), errors.Is(err, errInterrupted):
 		return err
 	case passing(err):
 		if err := f.note(ctx, p, err, 1); err != nil {
@@ -121,7 +121,7 @@ func (f *flush) note(ctx workflow.Context, p *patience, failure error, tries int
 	t.Type, t.Message = kindOf(failure), message(failure)
 	t.Tries += max(tries, refusal.Attempts)
 	lasted := now.Sub(t.Since)
-	if refusal.GiveUpAfter > 0 && lasted >= refusal.GiveUpAfter {
+	if refusal.GiveUpAfter > 0 && lasted-f.pause.before >= refusal.GiveUpAfter {
 		p.trouble, p.givenUp = nil, failure
 		return failure
 	}
@@ -159,7 +159,7 @@ func (f *flush) rest(ctx workflow.Context, pause time.Duration, why string) erro
 
 // passing: time can mend the failure, and nobody has cancelled.
 func passing(err error) bool {
-	if err == nil || temporal.IsCanceledError(err) {
+	if err == nil || temporal.IsCanceledError(err) || errors.Is(err, errInterrupted) {
 		return false
 	}
 	app, ok := errors.AsType[*temporal.ApplicationError](err)

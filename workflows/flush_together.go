@@ -58,6 +58,11 @@ func (f *flush) deliverTogether(ctx workflow.Context) error {
 		for i := range again {
 			again[i].NotBefore = workflow.Now(ctx).Add(pause)
 		}
+		if out.Paused != nil && knowsPauses(ctx) {
+			if err := f.stand(ctx, *out.Paused); err != nil {
+				return err
+			}
+		}
 		if len(again) > 0 || f.interrupted() {
 			f.queue = slices.Concat(f.queue, again, unsent)
 			return nil

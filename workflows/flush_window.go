@@ -85,6 +85,7 @@ type flush struct {
 	// what the destination answers, and each batch keeps its own pause.
 	stage, tokens, delivery *patience
 	refused                 *FlushTrouble
+	pause                   standstill
 
 	queue     []BatchPart  // what is to be delivered next, from the front
 	active    int          // parts that are being delivered
@@ -114,12 +115,14 @@ type shown struct {
 func newFlush(ctx workflow.Context, in FlushWindowInput) *flush {
 	f := &flush{
 		in: in, tokenLock: workflow.NewMutex(ctx), phase: visibility.StatusFormatting,
+		pause: standstill{lock: workflow.NewMutex(ctx)},
 		stage: &patience{lock: workflow.NewMutex(ctx)}, tokens: &patience{lock: workflow.NewMutex(ctx)}, delivery: &patience{lock: workflow.NewMutex(ctx), turns: true},
 	}
 	if p := in.Progress; p != nil {
 		f.formatted, f.finished, f.divided, f.parked, f.discarded = p.Formatted, p.Finished, p.Divided, p.Parked, p.Discarded
 		f.result.Attempts, f.result.HTTPStatus = p.Attempts, p.HTTPStatus
 		f.stage.trouble, f.tokens.trouble, f.refused, f.delivery.trouble = p.Stage, p.Token, p.Refused, p.Delivery
+		f.pause.by, f.pause.since, f.pause.before = p.Paused, p.PausedAt, p.PausedFor
 		if !p.Unformatted {
 			f.phase = visibility.StatusDelivering
 		}
@@ -149,6 +152,7 @@ func (f *flush) listen(ctx workflow.Context) {
 	}
 	decide(SignalRedrive, false)
 	decide(SignalDiscard, true)
+	f.listenResume(ctx)
 }
 
 // format makes the staged records into batches, unless an earlier run has.
@@ -206,6 +210,11 @@ func (f *flush) clear(ctx workflow.Context) error {
 		return nil
 	}
 	if f.discarded > 0 {
+		if f.in.Run != "" {
+			// Without a note: that would be about the window of the chain. What was staged is
+			// swept in its time.
+			return nil
+		}
 		return f.keepDiscarded(ctx)
 	}
 	in := ClearStageInput{StageKeys: []string{f.in.StageKey}}
@@ -240,6 +249,8 @@ func (f *flush) status() string {
 	switch {
 	case len(f.parked) > 0:
 		return visibility.StatusParked
+	case f.pause.by != nil:
+		return visibility.StatusPaused
 	case f.stage.trouble != nil, f.tokens.trouble != nil, f.refused != nil, f.delivery.trouble != nil:
 		return visibility.StatusRetrying
 	}

@@ -7,11 +7,16 @@ const (
 	ShardReaderName  = "ShardReader"
 	FlushWindowName  = "FlushWindow"
 	TokenKeeperName  = "TokenKeeper"
+	BackfillName     = "Backfill"
 
 	// Activities of the starter processes.
 	ListShardsName   = "ListShards"
 	ResolveStartName = "ResolveStart"
 	PollShardName    = "PollShard"
+
+	// Activities of the starter processes for a Backfill.
+	PlanBackfillName  = "PlanBackfill"
+	BackfillShardName = "BackfillShard"
 
 	// Activities of the worker processes.
 	FormatLogsName        = "FormatLogs"
@@ -40,12 +45,20 @@ const (
 	// SignalSkipGap tells a ShardReader that has stopped at a gap to read on behind it.
 	// It takes no input.
 	SignalSkipGap = "skip-gap"
+	// SignalSetPaused tells a StreamReader that an operator pauses reading or delivery, or
+	// has it go on. One signal for both, so that their order is kept. Its input is a
+	// pausing.Request.
+	SignalSetPaused = "set-paused"
+	// SignalResume tells a FlushWindow that waits because delivery was paused that it may go
+	// on. It takes no input and means nothing otherwise.
+	SignalResume = "resume"
 	// UpdateRefresh asks a TokenKeeper for a token other than a given version.
 	UpdateRefresh = "refresh"
 	// SignalRetry tells a TokenKeeper that is in trouble to try again at once. It takes no
 	// input and means nothing otherwise.
 	SignalRetry = "retry"
-	// QueryState asks a TokenKeeper for its TokenKeeperState.
+	// QueryState asks a TokenKeeper for its TokenKeeperState, and a Backfill for its
+	// BackfillState.
 	QueryState = "state"
 )
 
@@ -74,6 +87,8 @@ const (
 	ErrorStageObject = "StageObject"
 	// ErrorNotHere: FormatLogs does not run in workflow tasks now, but as an activity.
 	ErrorNotHere = "NotHere"
+	// ErrorDeliveryPaused: an operator has paused delivery, so nothing was sent.
+	ErrorDeliveryPaused = "DeliveryPaused"
 	// ErrorPanic: the code of an activity is wrong.
 	ErrorPanic = "Panic"
 )

@@ -147,11 +147,13 @@ func deliverBatchesOptions(ctx workflow.Context, pipeline, summary string) workf
 // How long a batch waits there is not bounded. An attempt that fails says itself when to try
 // again; these pauses hold where a worker is gone.
 func deliverBatchOptions(ctx workflow.Context, pipeline, summary string, tries int32) workflow.Context {
+	policy := retryQuickly(tries)
+	policy.NonRetryableErrorTypes = []string{ErrorDeliveryPaused} // the workflow waits for that itself
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           window.DeliveryQueue(pipeline),
 		StartToCloseTimeout: DeliverBatchTimeout,
 		HeartbeatTimeout:    DeliverBatchHeartbeat,
-		RetryPolicy:         retryQuickly(tries),
+		RetryPolicy:         policy,
 		Summary:             summary,
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/log-event-pipeline/logpipe/internal/pausing"
 	"github.com/log-event-pipeline/logpipe/internal/window"
 )
 
@@ -77,6 +78,11 @@ type StreamReaderInput struct {
 	Drained int `json:"drained,omitempty"`
 	// SweepAt is when the stage is swept next.
 	SweepAt time.Time `json:"sweepAt,omitzero"`
+
+	// PausedReading and PausedDelivery are what an operator has paused, nil for nothing.
+	// The memo has the same.
+	PausedReading  *pausing.Pause `json:"pausedReading,omitempty"`
+	PausedDelivery *pausing.Pause `json:"pausedDelivery,omitempty"`
 }
 
 // StreamReader keeps one ShardReader for each shard of the stream. A shard that
@@ -86,6 +92,7 @@ type StreamReaderInput struct {
 func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 	r := &streamReader{in: in}
 	r.number()
+	r.listen(ctx)
 	drained := workflow.GetSignalChannel(ctx, SignalShardDrained)
 	for n := range listsPerRun {
 		if err := r.list(ctx); err != nil {
@@ -118,6 +125,9 @@ func StreamReader(ctx workflow.Context, in StreamReaderInput) error {
 	}
 	// What arrived since the last wait goes into the state of the next run.
 	r.receiveDrained(drained)
+	if err := r.receivePauses(ctx); err != nil {
+		return err
+	}
 	return workflow.NewContinueAsNewError(ctx, StreamReaderName, r.in)
 }
 
@@ -327,6 +337,7 @@ func (r *streamReader) details() string {
 		details += ", as listed at " + clock(r.listedAt)
 	}
 	details += "\n\n"
+	details += r.describePauses()
 	switch {
 	case r.mostOpen > 0 && r.open >= r.mostOpen:
 		details += fmt.Sprintf("**Reading pauses**: %d windows are open, as many as there may be (`max_open_windows`). It goes on as soon as some are delivered.\n\n", r.open)

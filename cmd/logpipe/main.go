@@ -4,7 +4,8 @@
 // that Temporal has lost, format shows what becomes of log data, quarantine looks after
 // what could not be formatted, status tells how a pipeline is, and redrive and discard
 // decide about what is parked. setup prepares a Temporal namespace, check looks whether
-// everything is there, and health tells a container how its process is.
+// everything is there, and health tells a container how its process is. pause and resume
+// stop a pipeline and have it go on, and backfill delivers a range again.
 package main
 
 import (
@@ -81,7 +82,8 @@ through Temporal's (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, …).`,
 	}
 	root.PersistentFlags().String("config", "", "YAML file with settings")
 	root.AddCommand(starterCommand(logs), workerCommand(logs), recoverCommand(logs), formatCommand(), quarantineCommand(logs),
-		redriveCommand(logs), discardCommand(logs), statusCommand(logs), setupCommand(), checkCommand(), healthCommand())
+		redriveCommand(logs), discardCommand(logs), statusCommand(logs), pauseCommand(logs), resumeCommand(logs), backfillCommand(logs),
+		setupCommand(), checkCommand(), healthCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 	})

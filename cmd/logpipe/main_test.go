@@ -110,6 +110,9 @@ func TestMisuse(t *testing.T) { //nolint:paralleltest // it sets the environment
 		"quarantine list without settings": {environment{"LOGPIPE_STAGE_URL": ""}, []string{"quarantine", "list"}, [][]string{{"LOGPIPE_STAGE_URL", "is not set"}}},
 		"redrive of nothing":               {nil, []string{"redrive"}, [][]string{{"nothing to redrive", "--query", "--all"}}},
 		"discard of all and one":           {nil, []string{"discard", "--all", "logpipe/flush/7/1"}, [][]string{{"--query and --all", "one of them"}}},
+		"pause of nothing":                 {nil, []string{"pause"}, [][]string{{"pause what?", "reading and delivery"}}},
+		"pause of something else":          {nil, []string{"pause", "everything"}, [][]string{{"everything", "neither reading nor delivery"}}},
+		"resume of both":                   {nil, []string{"resume", "reading", "delivery"}, [][]string{{"resume what?"}}},
 		"discard by an empty query":        {nil, []string{"discard", "--query", " ", "--yes"}, [][]string{{"--query is empty", "--all"}}},
 		"redrive with a wrong setting":     {environment{"LOGPIPE_PIPELINE": "P!"}, []string{"redrive", "--all", "--yes"}, [][]string{{"LOGPIPE_PIPELINE"}}},
 		"redrive in another form":          {nil, []string{"redrive", "--all", "--output", "xml"}, [][]string{{"--output", "xml", "want text or json"}}},
@@ -193,6 +196,8 @@ func TestHelp(t *testing.T) { //nolint:paralleltest // it sets the environment o
 		"no command": {}, "--help": {"--help"}, "help": {"help"}, "starter --help": {"starter", "--help"}, "worker -h": {"worker", "-h"}, "recover --help": {"recover", "--help"},
 		"redrive --help": {"redrive", "--help"}, "discard --help": {"discard", "--help"}, "setup --help": {"setup", "--help"}, "check --help": {"check", "--help"},
 		"health --help": {"health", "--help"}, "status --help": {"status", "--help"},
+		"pause --help": {"pause", "--help"}, "resume --help": {"resume", "--help"},
+		"backfill --help": {"backfill", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Without any setting: help is what somebody asks for who has none yet.

@@ -108,6 +108,12 @@ func gapOf(t *testing.T, s *stack) *workflows.Gap {
 // as its last heartbeat says.
 func completeUntil(t *testing.T, s *stack) time.Time {
 	t.Helper()
+	return heartbeatOf(t, s).CompleteUntil
+}
+
+// heartbeatOf is the last heartbeat of the poller of the first shard.
+func heartbeatOf(t *testing.T, s *stack) workflows.PollShardHeartbeat {
+	t.Helper()
 	described, err := s.client.DescribeWorkflowExecution(t.Context(), window.ShardReaderID(pipeline, firstShard), "")
 	require.NoError(t, err)
 	var last workflows.PollShardHeartbeat
@@ -116,5 +122,5 @@ func completeUntil(t *testing.T, s *stack) time.Time {
 			require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(details, &last))
 		}
 	}
-	return last.CompleteUntil
+	return last
 }

@@ -44,6 +44,7 @@ const (
 	StatusFormatting = "formatting" // the staged records are being made into batches
 	StatusDelivering = "delivering" // batches are on their way to the destination
 	StatusRetrying   = "retrying"   // the stage, the token or the destination is away: tried again by itself
+	StatusPaused     = "paused"     // an operator has paused delivery: waits for the end of that
 	StatusParked     = "parked"     // refused for good: waits for redrive or discard
 	StatusDelivered  = "delivered"  // the destination has accepted every batch
 	StatusDiscarded  = "discarded"  // an operator gave up what was parked

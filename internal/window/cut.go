@@ -41,6 +41,7 @@ const (
 	ReasonShardEnd  Reason = "shard_end" // the shard is closed and read to its end
 	ReasonDrain     Reason = "drain"     // the reader hands the shard over
 	ReasonRecovered Reason = "recovered" // found in the stage after Temporal's database was lost
+	ReasonBackfill  Reason = "backfill"  // cut where a window of the chain was
 	ReasonRetry     Reason = "retry"     // made of quarantined pieces to be formatted again
 )
 
