@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -27,6 +28,7 @@ import (
 	"github.com/log-event-pipeline/logpipe/dev/analytics"
 	"github.com/log-event-pipeline/logpipe/dev/localaws"
 	"github.com/log-event-pipeline/logpipe/internal/stage"
+	"github.com/log-event-pipeline/logpipe/internal/visibility"
 )
 
 // finding is a line of logpipe check --json.
@@ -121,7 +123,7 @@ func TestCheckOfARunningPipeline(t *testing.T) {
 	require.Empty(t, failed(found, "fail"))
 	require.Equal(t, []string{"settings/stage_url", "stream/encryption", "stream/retention"}, failed(found, "warn"))
 	for name, says := range map[string]string{
-		"temporal/workers": "workers that run: 1", "temporal/starters": "starters that run: 1", "temporal/checkpoints": "ago", "temporal/search-attributes": "all 8", "token/parameter": "expires in",
+		"temporal/workers": "workers that run: 1", "temporal/starters": "starters that run: 1", "temporal/checkpoints": "ago", "temporal/search-attributes": fmt.Sprintf("all %d are there", len(visibility.Types())), "token/parameter": "expires in",
 		"token/put-parameter": "nothing was written", "stream/get-records": "read a record", "stage/delete": "deleted it", "clock/kinesis": "apart at most",
 		"token/request": "--request-token", "destination/connection": "can be reached",
 	} {

@@ -58,6 +58,7 @@ var causes = map[string]cause{
 		next: []string{"temporal operator cluster health"}},
 	"BackfillRange": {severity: Late, says: "a backfill asks for records that are not there to be delivered again", advice: "the message says which range is missing; live traffic goes on, and another run can take a range that is there",
 		next: []string{"logpipe backfill --help"}},
+	"BackfillIncomplete": {severity: Late, says: "a backfill could not deliver all of its range", advice: "the message says of each shard why; the same command goes on with the rest"},
 	"Stalled": {severity: Late, says: "a starter was stopped for so long that what it had read is of no use", advice: "what it held is read again; if it comes back, the starters have too little CPU"},
 	"Panic":   {severity: Blocked, says: "a fault of logpipe itself", advice: "report it with this message, and install a version without it"},
 	"DestinationUnavailable": {severity: Late, says: "the API does not take the batches", advice: "nothing is lost, and it is tried again by itself: see to the API, or to the way there; to try at once",
