@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -40,6 +41,20 @@ const (
 // processes, a few batches or answers, so that with the runtime's 100 they collect all the
 // time.
 const gcPercent = 200
+
+// memoryBase is what a worker takes that does not work, in bytes, with room.
+const memoryBase = 96 << 20
+
+// memoryLimit is what a worker's runtime is told to stay below, in bytes, where its own
+// variable GOMEMLIMIT does not say. Near it the runtime collects sooner than gcPercent
+// has it: what several windows leave behind that were formatted at once would otherwise stay
+// with the process. It goes by what a worker may have in use, so that a worker never
+// collects all the time.
+func memoryLimit(cfg config.Config, cores int) int64 {
+	activities := max(cfg.WorkerActivities, config.ActivitiesPerCore*cores)
+	each := 2 * max(cfg.BatchMaxBytes, cfg.WindowMaxBytes)
+	return memoryBase + 2*int64(cfg.BatchMemory) + int64(activities)*int64(each)
+}
 
 // processError is a failure of a process whose settings were right.
 type processError struct{ cause error }
@@ -90,6 +105,9 @@ func runProcess(cmd *cobra.Command, role config.Role, logs io.Writer, module fx.
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	if role == config.RoleWorker && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit(cfg, runtime.GOMAXPROCS(0)))
 	}
 	// From here on a signal has to find somebody who stops what has been started.
 	ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)

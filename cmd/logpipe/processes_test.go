@@ -91,3 +91,21 @@ func TestServe(t *testing.T) {
 		})
 	}
 }
+
+// TestMemoryLimit: what a worker may have in use fits below the limit of its memory.
+func TestMemoryLimit(t *testing.T) {
+	t.Parallel()
+	cfg := config.Default()
+	require.InDelta(t, 198e6, memoryLimit(cfg, 2), 1e6, "with default settings on two cores")
+	require.Greater(t, memoryLimit(cfg, 16), memoryLimit(cfg, 2), "more cores run more activities")
+	for what, grow := range map[string]func(*config.Config){
+		"worker_activities": func(c *config.Config) { c.WorkerActivities = 1000 },
+		"batch_memory":      func(c *config.Config) { c.BatchMemory = 1 << 30 },
+		"batch_max_bytes":   func(c *config.Config) { c.BatchMaxBytes = 64 << 20 },
+		"window_max_bytes":  func(c *config.Config) { c.WindowMaxBytes = 64 << 20 },
+	} {
+		larger := cfg
+		grow(&larger)
+		require.Greater(t, memoryLimit(larger, 2), memoryLimit(cfg, 2), what)
+	}
+}

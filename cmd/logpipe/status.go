@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/client"
 	"golang.org/x/term"
 
 	"github.com/log-event-pipeline/logpipe/internal/config"
@@ -129,7 +128,8 @@ func lookerThrough(logger *slog.Logger) connector {
 		if err != nil {
 			return nil, nil, err
 		}
-		temporal, err := connect.Temporal(ctx, logger, client.MetricsNopHandler)
+		// As a process does, but without registering search attributes: looking changes nothing.
+		temporal, err := connect.Dial(ctx, logger)
 		if err != nil {
 			return nil, nil, err
 		}
