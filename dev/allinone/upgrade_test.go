@@ -22,7 +22,7 @@ func TestUpgrade(t *testing.T) {
 	for name, versioned := range map[string]bool{"rolling": false, "versioned": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const outage = "outage=1h"
+			const outage = "5xx=100%"
 			var out bytes.Buffer
 			o := testOptions(t, &out)
 			o.For, o.Faults = 2*time.Second, faults(t, outage)
