@@ -124,6 +124,10 @@ func TestReplayFindsChanges(t *testing.T) {
 			one(ctx)
 			return workflows.TokenKeeper(ctx, in)
 		},
+		workflows.BackfillName: func(ctx workflow.Context, in workflows.BackfillInput) (workflows.BackfillResult, error) {
+			one(ctx)
+			return workflows.Backfill(ctx, in)
+		},
 	}
 	idle := func(workflow.Context) error { return nil }
 	for _, file := range historyFiles(t) {
@@ -179,6 +183,7 @@ func TestHistoriesShowEverything(t *testing.T) {
 		workflows.FormatLogsName, workflows.AcquireTokenName, workflows.RefreshTokenName, workflows.WatchClientSecretName,
 		workflows.DeliverBatchesName, workflows.DeliverBatchName, workflows.SplitBatchName,
 		workflows.KeepDiscardedName, workflows.StartReadersName, workflows.SweepStageName,
+		workflows.PlanBackfillName, workflows.BackfillShardName, workflows.SignalSetPaused, workflows.SignalResume,
 		workflows.SignalShardDrained, workflows.SignalRedrive, workflows.SignalDiscard, workflows.SignalSkipGap,
 		workflows.SignalRetry, workflows.UpdateRefresh,
 		"StreamReader goes on", "ShardReader goes on", "FlushWindow goes on", "TokenKeeper goes on",

@@ -48,6 +48,7 @@ var recordings = map[string]struct {
 	"gap":                {run: recordGap},
 	"tokens":             {run: recordTokens},
 	"client was refused": {run: recordRefusedClient},
+	"pause and backfill": {run: recordPauseAndBackfill},
 }
 
 // TestRecordHistories records histories of every workflow from running pipelines, for
@@ -268,6 +269,36 @@ func recordRefusedClient(t *testing.T, r *recorder) {
 	putParameter(t, r.stack, secretParameter, rotated)
 	r.await(t, flush, visibility.StatusDelivered)
 	r.keepRun(t, id, first, "client-refused", workflows.WatchClientSecretName, workflows.RefreshTokenName)
+}
+
+func recordPauseAndBackfill(t *testing.T, r *recorder) {
+	t.Helper()
+	r.start(t, "worker")
+	r.start(t, "starter")
+	from := time.Now().Add(-time.Minute).UTC().Format(time.RFC3339Nano)
+	require.NoError(t, r.traffic(t.Context()))
+	require.NoError(t, r.aws.Flush(t.Context()))
+	await(t, "all events", func() bool { return int(r.api.Stats().LogEvents) == r.produced.Count() })
+	to := time.Now().UTC().Format(time.RFC3339Nano)
+
+	said(t, r.stack, "pause delivery --by ann --reason maintenance")
+	var paused string
+	await(t, "a window that waits, once the worker has heard of the pause", func() bool {
+		if paused == "" || r.status(t, paused) == visibility.StatusDelivered {
+			paused = r.open(t, 3, 100)
+		}
+		return r.status(t, paused) == visibility.StatusPaused
+	})
+	said(t, r.stack, "resume delivery")
+	r.await(t, paused, visibility.StatusDelivered)
+	r.keep(t, paused, "paused", workflows.DeliverBatchesName)
+	r.keep(t, window.StreamReaderID(pipeline), "pauses", workflows.ListShardsName)
+
+	said(t, r.stack, "backfill --name again --from "+from+" --to "+to)
+	r.keep(t, window.BackfillID(pipeline, "again"), "delivered", workflows.PlanBackfillName, workflows.BackfillShardName)
+	lost := startLogpipe(t, "backfill --name lost --from "+time.Now().Add(-48*time.Hour).UTC().Format(time.RFC3339)+" --to "+to, r.environ)
+	require.NotZero(t, lost.end(t), "records of that range are gone")
+	r.keep(t, window.BackfillID(pipeline, "lost"), "incomplete", workflows.PlanBackfillName)
 }
 
 func (r *recorder) start(t *testing.T, role string) *process {
