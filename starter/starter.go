@@ -80,6 +80,7 @@ func New(d Dependencies) *Starter {
 	newWorker := func(queue string, slots int) sdkworker.Worker {
 		return sdkworker.New(d.Temporal, queue, sdkworker.Options{
 			Identity:                           identity,
+			DeploymentOptions:                  connect.Deployment(d.Config.WorkerDeployment, d.Config.WorkerBuildID),
 			DisableWorkflowWorker:              true,
 			MaxConcurrentActivityExecutionSize: slots,
 			WorkerStopTimeout:                  stopTimeout,
@@ -170,6 +171,7 @@ func (s *Starter) Start(ctx context.Context) error {
 		kept.Wait()
 	})
 	s.logger.Info("starter runs", "settings", s.config)
+	connect.TellDeployment(s.logger, s.config.WorkerDeployment, s.config.WorkerBuildID)
 	return nil
 }
 

@@ -12,7 +12,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.temporal.io/sdk/client"
 	sdkworker "go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/log-event-pipeline/logpipe/activities"
@@ -122,7 +121,7 @@ func New(d Dependencies) (*Worker, error) {
 		MaxConcurrentActivityExecutionSize: 1,
 		MaxConcurrentActivityTaskPollers:   1,
 	})
-	registerWorkflows(general)
+	workflows.Register(general)
 
 	formatter, err := NewFormatter(cfg, d.Region)
 	if err != nil {
@@ -174,25 +173,13 @@ func New(d Dependencies) (*Worker, error) {
 // serve adds a worker for a task queue.
 func (w *Worker) serve(d Dependencies, queue string, o sdkworker.Options) sdkworker.Worker {
 	o.Identity = connect.Identity("worker")
+	o.DeploymentOptions = connect.Deployment(d.Config.WorkerDeployment, d.Config.WorkerBuildID)
 	o.WorkerStopTimeout = stopTimeout
 	o.OnFatalError = d.OnFatal
 	o.Interceptors = d.Metrics.countFailures(panics.NewInterceptor(workflows.ErrorPanic))
 	added := queueWorker{Worker: sdkworker.New(d.Temporal, queue, o), queue: queue}
 	w.workers = append(w.workers, added)
 	return added
-}
-
-// registerWorkflows registers the workflows under the names that are in their
-// callers' histories.
-func registerWorkflows(r sdkworker.WorkflowRegistry) {
-	register := func(name string, fn any) {
-		r.RegisterWorkflowWithOptions(fn, workflow.RegisterOptions{Name: name})
-	}
-	register(workflows.StreamReaderName, workflows.StreamReader)
-	register(workflows.ShardReaderName, workflows.ShardReader)
-	register(workflows.FlushWindowName, workflows.FlushWindow)
-	register(workflows.TokenKeeperName, workflows.TokenKeeper)
-	register(workflows.BackfillName, workflows.Backfill)
 }
 
 // Start checks the parameters and begins to take tasks. The token endpoint and the
@@ -222,6 +209,7 @@ func (w *Worker) Start(ctx context.Context) error {
 		return err
 	}
 	w.logger.Info("worker runs", "settings", w.config)
+	connect.TellDeployment(w.logger, w.config.WorkerDeployment, w.config.WorkerBuildID)
 	if w.config.Redact == config.RedactOff {
 		w.logger.Warn("redaction is off: passwords, tokens and keys in log lines are delivered as they were logged; set redact to on")
 	}

@@ -103,6 +103,9 @@ func runProcess(cmd *cobra.Command, role config.Role, logs io.Writer, module fx.
 	if err != nil {
 		return err
 	}
+	if err := setBuildID(&cfg, debug.ReadBuildInfo); err != nil {
+		return err
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -67,6 +67,8 @@ type Options struct {
 	// patience is how long a run waits for events that are missing although nothing
 	// is on its way; 0 is defaultPatience.
 	patience time.Duration
+	// suggestContinueAsNew is [temporal.Options.SuggestContinueAsNew].
+	suggestContinueAsNew int
 	// awsNow is the clock of the local AWS, that of the machine if nil.
 	awsNow func() time.Time
 	// onAWS is told each request to the local AWS, nil for nobody.

@@ -165,9 +165,10 @@ func (s *stack) startTemporal(ctx context.Context) error {
 	var err error
 	s.temporal, err = temporal.Start(ctx, temporal.Options{
 		Listen: s.options.TemporalListen, UIListen: s.options.UIListen,
-		SearchAttributes: visibility.Types(),
-		UIColumns:        UIColumns(),
-		Logger:           s.logger,
+		SearchAttributes:     visibility.Types(),
+		SuggestContinueAsNew: s.options.suggestContinueAsNew,
+		UIColumns:            UIColumns(),
+		Logger:               s.logger,
 	})
 	if err != nil {
 		return err

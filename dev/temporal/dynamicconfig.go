@@ -25,7 +25,7 @@ const (
 //
 // Workflow updates, update-with-start and eager starts need no setting: this server version has them on. The limit of
 // ten updates in flight for each workflow is left alone on purpose, see the package comment.
-func dynamicConfig() dynamicconfig.Client {
+func dynamicConfig(o Options) dynamicconfig.Client {
 	settings := dynamicconfig.StaticClient{
 		// Nothing leaves the machine.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
@@ -68,6 +68,9 @@ func dynamicConfig() dynamicconfig.Client {
 		dynamicconfig.VisibilityPersistenceMaxWriteQPS.Key(),
 	} {
 		settings[key] = unthrottled
+	}
+	if o.SuggestContinueAsNew > 0 {
+		settings[dynamicconfig.HistoryCountSuggestContinueAsNew.Key()] = o.SuggestContinueAsNew
 	}
 	return settings
 }

@@ -55,6 +55,10 @@ type Options struct {
 	// type: 10 of Keyword and 3 each of Bool, Datetime, Double, Int, KeywordList and Text.
 	SearchAttributes map[string]enumspb.IndexedValueType
 
+	// SuggestContinueAsNew is after how many events of its history a workflow is told to go on as a new run. Zero is the
+	// server's own number, 4096; a low one shows within seconds how workflows do that.
+	SuggestContinueAsNew int
+
 	// UIColumns are the columns of the Web UI's workflow list for a browser that has none configured, in order: labels
 	// that the Web UI knows, such as "Status" or "Workflow ID", and names from SearchAttributes. Empty leaves the
 	// defaults of the Web UI.
@@ -102,6 +106,9 @@ func (o Options) resolve() (Options, error) {
 	}
 	if o.Retention < minRetention {
 		errs = append(errs, fmt.Errorf("retention %v is below the minimum of %v", o.Retention, minRetention))
+	}
+	if o.SuggestContinueAsNew < 0 {
+		errs = append(errs, fmt.Errorf("suggesting continue-as-new after %d events: want a positive number, or 0 for the server's own", o.SuggestContinueAsNew))
 	}
 	errs = append(errs, checkSearchAttributes(o.SearchAttributes), checkColumns(o.UIColumns, o.SearchAttributes))
 	if o.Logger == nil {

@@ -85,7 +85,7 @@ func (s *Server) start(ctx context.Context, options Options, logger *serverLogge
 	if err := store.registerNamespaces(ctx, options); err != nil {
 		return err
 	}
-	if err := s.startServices(store, logger); err != nil {
+	if err := s.startServices(store, options, logger); err != nil {
 		return err
 	}
 	if err := s.waitReady(ctx); err != nil {
@@ -100,7 +100,7 @@ func (s *Server) start(ctx context.Context, options Options, logger *serverLogge
 	return nil
 }
 
-func (s *Server) startServices(store *storage, logger *serverLogger) error {
+func (s *Server) startServices(store *storage, options Options, logger *serverLogger) error {
 	cfg, hosts, err := serverConfig(s.address, store)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (s *Server) startServices(store *storage, logger *serverLogger) error {
 			temporalserver.WithConfig(cfg),
 			temporalserver.ForServices(temporalserver.DefaultServices),
 			temporalserver.WithStaticHosts(hosts),
-			temporalserver.WithDynamicConfigClient(dynamicConfig()),
+			temporalserver.WithDynamicConfigClient(dynamicConfig(options)),
 			temporalserver.WithLogger(logger),
 			temporalserver.WithCustomMetricsHandler(metrics.NoopMetricsHandler),
 			temporalserver.WithAuthorizer(authorization.NewNoopAuthorizer()),

@@ -16,6 +16,11 @@ import (
 var (
 	pipelinePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 
+	// Temporal refuses dots and colons in the name of a deployment. What else is left out would
+	// have to be quoted in a shell.
+	deploymentPattern = regexp.MustCompile(`^[a-zA-Z0-9_-]{0,128}$`)
+	buildIDPattern    = regexp.MustCompile(`^[a-zA-Z0-9_.+-]{0,128}$`)
+
 	// The rules of CreateStream.
 	streamNamePattern = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`)
 	streamARNPattern  = regexp.MustCompile(`^arn:aws[a-z-]*:kinesis:[a-z0-9-]+:\d{12}:stream/[a-zA-Z0-9_.-]{1,128}$`)
@@ -39,6 +44,21 @@ const (
 func checkPipeline(name string) error {
 	if !pipelinePattern.MatchString(name) {
 		return errors.New("is no name for a pipeline: use 1 to 64 of a-z, 0-9 and -, not beginning with -")
+	}
+	return nil
+}
+
+// checkDeployment: what begins with two underscores is Temporal's own.
+func checkDeployment(name string) error {
+	if !deploymentPattern.MatchString(name) || strings.HasPrefix(name, "__") {
+		return errors.New("is no name for a Worker Deployment: use up to 128 letters, digits, - and _, not beginning with __")
+	}
+	return nil
+}
+
+func checkBuildID(id string) error {
+	if !buildIDPattern.MatchString(id) || strings.HasPrefix(id, "__") {
+		return errors.New("is no build id: use up to 128 letters, digits, ., +, - and _, not beginning with __")
 	}
 	return nil
 }

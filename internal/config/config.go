@@ -215,6 +215,10 @@ type Config struct {
 	// of its own.
 	WorkerDeliveries int
 
+	// WorkerDeployment is the Worker Deployment of Temporal that the processes are versions of,
+	// empty for none; WorkerBuildID is which one, empty for that of the binary.
+	WorkerDeployment, WorkerBuildID string
+
 	// LogLevel is the least severe level that is logged.
 	LogLevel slog.Level
 	// MetricsListen is the address to serve metrics on, empty for none.

@@ -178,6 +178,8 @@ func TestLoadEverySetting(t *testing.T) {
 		"on_gap":                  "fail",
 		"worker_activities":       "12",
 		"worker_deliveries":       "6",
+		"worker_deployment":       "logpipe-orders",
+		"worker_build_id":         "v1.2.3",
 		"log_level":               "warn",
 		"metrics_listen":          ":9464",
 	}
@@ -242,8 +244,9 @@ func TestLoadEverySetting(t *testing.T) {
 		OnGap:                 OnGapFail,
 		WorkerActivities:      12,
 		WorkerDeliveries:      6,
-		LogLevel:              slog.LevelWarn,
-		MetricsListen:         ":9464",
+		WorkerDeployment:      "logpipe-orders", WorkerBuildID: "v1.2.3",
+		LogLevel:      slog.LevelWarn,
+		MetricsListen: ":9464",
 	}
 
 	var content strings.Builder

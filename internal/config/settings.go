@@ -480,6 +480,14 @@ var settings = []setting{
 		Key:     "worker_deliveries",
 		Meaning: "Delivery requests that one worker has under way at once, and connections that it keeps; all workers together have this times their number.",
 	}),
+	define(func(c *Config) *string { return &c.WorkerDeployment }, checkDeployment, Setting{
+		Key:     "worker_deployment",
+		Meaning: "Temporal Worker Deployment that starters and workers belong to, one for each pipeline, such as `logpipe-orders`: they take tasks only while their version is the current one. Empty turns versioning off. See `docs/operations.md`.",
+	}),
+	define(func(c *Config) *string { return &c.WorkerBuildID }, checkBuildID, Setting{
+		Key:     "worker_build_id",
+		Meaning: "Version that this process is in its `worker_deployment`; if empty, the commit or the module version that the binary was built from.",
+	}),
 	define(func(c *Config) *slog.Level { return &c.LogLevel }, anyValue[slog.Level], Setting{
 		Key:     "log_level",
 		Meaning: "Least severe level to log: `debug`, `info`, `warn` or `error`.",

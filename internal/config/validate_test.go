@@ -55,6 +55,15 @@ func TestValidateValues(t *testing.T) {
 		{"pipeline", "a/b", "is no name for a pipeline"},
 		{"pipeline", "a\n", "is no name for a pipeline"},
 
+		{"worker_deployment", "logpipe-orders_2", ""},
+		{"worker_deployment", "logpipe.orders", "is no name for a Worker Deployment"},
+		{"worker_deployment", "logpipe:orders", "is no name for a Worker Deployment"},
+		{"worker_deployment", "__orders", "not beginning with __"},
+		{"worker_deployment", strings.Repeat("a", 129), "is no name for a Worker Deployment"},
+		{"worker_build_id", "v1.2.3+dirty", ""},
+		{"worker_build_id", "a b", "is no build id"},
+		{"worker_build_id", "__a", "not beginning with __"},
+
 		{"batch_format", "ndjson", ""},
 		{"batch_format", "JSON", `is none of "array", "ndjson", "object"`},
 		{"batch_compression", "gzip", ""},
