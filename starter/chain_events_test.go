@@ -204,7 +204,7 @@ func (w *world) arrive(t *rapid.T) {
 
 // pause is an operator who pauses reading, or has it go on.
 func (w *world) pause(*rapid.T) {
-	w.paused = !w.paused
+	w.paused.Store(!w.paused.Load())
 	w.pass(ceilingInterval)
 }
 
@@ -212,7 +212,7 @@ func (w *world) pause(*rapid.T) {
 type modelPauses struct{ w *world }
 
 func (m modelPauses) Paused(context.Context, pausing.What) (*pausing.Pause, error) {
-	if m.w.paused {
+	if m.w.paused.Load() {
 		return &pausing.Pause{Since: time.Now()}, nil
 	}
 	return nil, nil

@@ -80,7 +80,7 @@ func simulate(t *rapid.T, b bug) error {
 // finish closes the stream and has each shard read to its end by healthy pollers.
 // Whoever has slept until then wakes up, and must not do any harm.
 func (w *world) finish() {
-	w.paused = false
+	w.paused.Store(false)
 	asleep := slices.Clone(w.pollers)
 	for _, s := range w.shards {
 		if s.isOpen() {

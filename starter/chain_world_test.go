@@ -48,7 +48,7 @@ type world struct {
 	streamReader sync.Once
 
 	// paused: an operator has paused reading.
-	paused bool
+	paused atomic.Bool
 
 	violations []error
 }

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +28,8 @@ type backfilling struct {
 	shards []string
 	wants  map[string]int
 	calls  []workflows.BackfillShardInput
-	fail   error // of the shard b
+	mu     sync.Mutex // of calls
+	fail   error      // of the shard b
 }
 
 func (s *backfilling) register(env *testsuite.TestWorkflowEnvironment) {
@@ -35,7 +37,9 @@ func (s *backfilling) register(env *testsuite.TestWorkflowEnvironment) {
 		return workflows.PlanBackfillResult{Shards: s.shards}, nil
 	}, activity.RegisterOptions{Name: workflows.PlanBackfillName})
 	env.RegisterActivityWithOptions(func(_ context.Context, in workflows.BackfillShardInput) (workflows.BackfillProgress, error) {
+		s.mu.Lock()
 		s.calls = append(s.calls, in)
+		s.mu.Unlock()
 		out := in.Progress
 		if out.ShardID == "b" && s.fail != nil {
 			return out, s.fail

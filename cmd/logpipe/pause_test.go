@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,7 @@ import (
 // pauses some time after they were sent, and windows that wait.
 type streamReader struct {
 	gone, deaf bool
+	mu         sync.Mutex // of pauses
 	pauses     map[pausing.What]*pausing.Pause
 	windows    []*workflowpb.WorkflowExecutionInfo
 	broken     error
@@ -35,6 +37,8 @@ func (s *streamReader) DescribeWorkflowExecution(_ context.Context, id, _ string
 		return nil, serviceerror.NewNotFound("no workflow " + id)
 	}
 	memo := &commonpb.Memo{Fields: map[string]*commonpb.Payload{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for what, pause := range s.pauses {
 		if pause == nil {
 			continue
@@ -49,6 +53,8 @@ func (s *streamReader) DescribeWorkflowExecution(_ context.Context, id, _ string
 }
 
 func (s *streamReader) SignalWorkflow(_ context.Context, id, _, signal string, arg any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	request, ok := arg.(pausing.Request)
 	switch {
 	case s.gone:
@@ -62,6 +68,8 @@ func (s *streamReader) SignalWorkflow(_ context.Context, id, _, signal string, a
 		return nil
 	}
 	time.AfterFunc(300*time.Millisecond, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.pauses[request.What] = nil
 		if request.Paused {
 			s.pauses[request.What] = &pausing.Pause{By: request.By, Reason: request.Reason, Since: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
