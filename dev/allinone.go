@@ -48,15 +48,7 @@ flag is wrong. With --stay the servers, and with them the Web UI, stay until Ctr
 			if err != nil {
 				return err
 			}
-			if report != "" {
-				if err := result.WriteFile(report); err != nil {
-					return err
-				}
-			}
-			if !result.OK() {
-				return errIncomplete
-			}
-			return nil
+			return conclude(result, report, errIncomplete)
 		},
 	}
 	flags := cmd.Flags()

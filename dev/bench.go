@@ -74,15 +74,7 @@ The exit status is 1 if an event did not arrive or arrived twice.`,
 				return err
 			}
 			result.Print(o.Out)
-			if report != "" {
-				if err := result.WriteFile(report); err != nil {
-					return err
-				}
-			}
-			if !result.OK() {
-				return errIncomplete
-			}
-			return nil
+			return conclude(result, report, errIncomplete)
 		},
 	}
 	flags := cmd.Flags()

@@ -51,15 +51,7 @@ twice. Ctrl-C ends the chaos early and delivers what is on its way; a second one
 			if err != nil {
 				return err
 			}
-			if report != "" {
-				if err := result.WriteFile(report); err != nil {
-					return err
-				}
-			}
-			if !result.OK() {
-				return errNotExactlyOnce
-			}
-			return nil
+			return conclude(result, report, errNotExactlyOnce)
 		},
 	}
 	flags := cmd.Flags()

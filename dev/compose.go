@@ -45,15 +45,7 @@ The Docker engine has to be on this machine, and the caller root. .ci/compose bu
 			if err != nil {
 				return err
 			}
-			if report != "" {
-				if err := result.WriteFile(report); err != nil {
-					return err
-				}
-			}
-			if !result.OK() {
-				return errUnproven
-			}
-			return nil
+			return conclude(result, report, errUnproven)
 		},
 	}
 	flags := cmd.Flags()

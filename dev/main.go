@@ -74,6 +74,24 @@ func flagFaults(flag string, err error) error {
 // errIncomplete ends a run whose reconciliation has been printed already.
 var errIncomplete = errors.New("not every event arrived exactly once")
 
+// conclude writes the report of a run where it is wanted, and fails as told if the run has
+// not shown what it is for.
+func conclude(result interface {
+	WriteFile(path string) error
+	OK() bool
+}, report string, failed error,
+) error {
+	if report != "" {
+		if err := result.WriteFile(report); err != nil {
+			return err
+		}
+	}
+	if !result.OK() {
+		return failed
+	}
+	return nil
+}
+
 // execute is main without the process: it returns the exit status.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := allinoneCommand()

@@ -8,18 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
 	"github.com/log-event-pipeline/logpipe/internal/config"
-	"github.com/log-event-pipeline/logpipe/internal/connect"
-	"github.com/log-event-pipeline/logpipe/internal/telemetry"
 	"github.com/log-event-pipeline/logpipe/operator"
 )
 
@@ -107,12 +103,7 @@ func parkedCommand(action operator.Action, logs io.Writer, cmd *cobra.Command) *
 		if !flags.yes && !flags.dryRun && !canAsk(cmd.InOrStdin()) {
 			return errors.New("nothing was done: there is no terminal to ask on; give --yes to act without asking, or --dry-run to list only")
 		}
-		ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-		defer release()
-		defer context.AfterFunc(ctx, release)() // a second Ctrl-C ends it at once
-		temporal, err := connect.Temporal(ctx, telemetry.NewLogger(logs, cfg.LogLevel), client.MetricsNopHandler)
-		if err == nil {
-			defer temporal.Close()
+		return throughTemporal(cmd, logs, cfg, func(ctx context.Context, temporal client.Client) error {
 			p := parked{
 				windows: operator.Windows{Temporal: temporal, Pipeline: cfg.Pipeline, Action: action},
 				flags:   flags, most: most, out: cmd.OutOrStdout(),
@@ -120,15 +111,8 @@ func parkedCommand(action operator.Action, logs io.Writer, cmd *cobra.Command) *
 					return ask(ctx, cmd.InOrStdin(), cmd.ErrOrStderr(), question)
 				},
 			}
-			err = p.act(ctx, ids)
-		}
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			err = errInterrupted
-		}
-		return &processError{err}
+			return p.act(ctx, ids)
+		})
 	}
 	return cmd
 }

@@ -5,20 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"os/user"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
 	"github.com/log-event-pipeline/logpipe/internal/config"
-	"github.com/log-event-pipeline/logpipe/internal/connect"
 	"github.com/log-event-pipeline/logpipe/internal/pausing"
-	"github.com/log-event-pipeline/logpipe/internal/telemetry"
 	"github.com/log-event-pipeline/logpipe/operator"
 )
 
@@ -92,22 +87,10 @@ func pausingCommand(cmd *cobra.Command, flags *pauseFlags, logs io.Writer, pause
 		if err != nil {
 			return err
 		}
-		ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-		defer release()
-		defer context.AfterFunc(ctx, release)() // a second Ctrl-C ends it at once
-		temporal, err := connect.Temporal(ctx, telemetry.NewLogger(logs, cfg.LogLevel), client.MetricsNopHandler)
-		if err == nil {
-			defer temporal.Close()
+		return throughTemporal(cmd, logs, cfg, func(ctx context.Context, temporal client.Client) error {
 			p := pauser{temporal: temporal, pipeline: cfg.Pipeline, out: cmd.OutOrStdout(), flags: *flags, wait: workersKnow}
-			err = p.set(ctx, what, paused)
-		}
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			err = errInterrupted
-		}
-		return &processError{err}
+			return p.set(ctx, what, paused)
+		})
 	}
 	return cmd
 }

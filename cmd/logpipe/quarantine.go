@@ -112,13 +112,7 @@ func withStage(cmd *cobra.Command, do func(context.Context, config.Config, *stag
 	if err == nil {
 		err = errors.Join(do(ctx, cfg, st), st.Close())
 	}
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		err = errInterrupted
-	}
-	return &processError{err}
+	return failureOf(ctx, err)
 }
 
 // listed is a piece in the output of list --json.

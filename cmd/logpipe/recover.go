@@ -49,14 +49,7 @@ others are recovered all the same.`,
 			}
 			ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer release()
-			err = recoverPipeline(ctx, cfg, dryRun, planPrinter{cmd.OutOrStdout(), form.asJSON()}, logs)
-			switch {
-			case err == nil:
-				return nil
-			case ctx.Err() != nil:
-				err = errInterrupted
-			}
-			return &processError{err}
+			return failureOf(ctx, recoverPipeline(ctx, cfg, dryRun, planPrinter{cmd.OutOrStdout(), form.asJSON()}, logs))
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print what would be done")

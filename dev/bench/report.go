@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/log-event-pipeline/logpipe/dev/reportfile"
 )
 
 // Report is what was measured, how, and on what.
@@ -162,17 +163,4 @@ func millis(ms float64) time.Duration {
 }
 
 // WriteFile writes the report as JSON.
-func (r Report) WriteFile(path string) error {
-	return writeJSON(r, path)
-}
-
-func writeJSON(report any, path string) error {
-	body, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the report: %w", err)
-	}
-	if err := os.WriteFile(path, append(body, '\n'), 0o644); err != nil { //nolint:gosec // it holds counts, for anybody to read
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
-}
+func (r Report) WriteFile(path string) error { return reportfile.Write(path, r) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/log-event-pipeline/logpipe/dev/plot"
+	"github.com/log-event-pipeline/logpipe/dev/reportfile"
 )
 
 // ScaleReport is how cost grows.
@@ -45,7 +46,7 @@ func (r ScaleReport) Measured() bool {
 }
 
 // WriteFile writes the report as JSON.
-func (r ScaleReport) WriteFile(path string) error { return writeJSON(r, path) }
+func (r ScaleReport) WriteFile(path string) error { return reportfile.Write(path, r) }
 
 // pipeline is the roles whose cost is reported.
 var pipeline = []string{roleTemporal, roleStarter, roleWorker}

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/log-event-pipeline/logpipe/dev/reportfile"
 )
 
 // Report is what a run has found.
@@ -134,13 +135,4 @@ func (r Report) Print(w io.Writer) {
 func round(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
 
 // WriteFile writes the report as JSON.
-func (r Report) WriteFile(path string) error {
-	body, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the report: %w", err)
-	}
-	if err := os.WriteFile(path, append(body, '\n'), 0o644); err != nil { //nolint:gosec // it holds counts, for anybody to read
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
-}
+func (r Report) WriteFile(path string) error { return reportfile.Write(path, r) }

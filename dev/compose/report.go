@@ -1,12 +1,12 @@
 package compose
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 	"time"
+
+	"github.com/log-event-pipeline/logpipe/dev/reportfile"
 )
 
 // Report is what a run has found.
@@ -64,13 +64,4 @@ func (r Report) Print(w io.Writer) {
 }
 
 // WriteFile writes the report as JSON.
-func (r Report) WriteFile(path string) error {
-	body, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the report: %w", err)
-	}
-	if err := os.WriteFile(path, append(body, '\n'), 0o644); err != nil { //nolint:gosec // it holds counts, for anybody to read
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
-}
+func (r Report) WriteFile(path string) error { return reportfile.Write(path, r) }

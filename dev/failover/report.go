@@ -1,13 +1,13 @@
 package failover
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/log-event-pipeline/logpipe/dev/reportfile"
 )
 
 // Report is what was measured; what was not is nil.
@@ -105,13 +105,4 @@ func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond 
 func megabytes(n int64) float64 { return float64(n) / 1e6 }
 
 // WriteFile writes the report as JSON.
-func (r Report) WriteFile(path string) error {
-	body, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the report: %w", err)
-	}
-	if err := os.WriteFile(path, append(body, '\n'), 0o644); err != nil { //nolint:gosec // it holds counts, for anybody to read
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
-}
+func (r Report) WriteFile(path string) error { return reportfile.Write(path, r) }
