@@ -54,15 +54,35 @@ func (s *stack) environment() map[string]string {
 // process is a running logpipe.
 type process struct {
 	*exec.Cmd
-	stdout, stderr *bytes.Buffer
+	stdout, stderr *output
 	ended          chan error
+}
+
+// output is what a process has written until now.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) Bytes() []byte { return []byte(o.String()) }
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
 }
 
 func startLogpipe(t *testing.T, command string, environment map[string]string) *process {
 	t.Helper()
 	binary, err := buildLogpipe()
 	require.NoError(t, err)
-	p := &process{Cmd: exec.Command(binary, strings.Fields(command)...), stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), ended: make(chan error, 1)}
+	p := &process{Cmd: exec.Command(binary, strings.Fields(command)...), stdout: new(output), stderr: new(output), ended: make(chan error, 1)}
 	for name, value := range environment {
 		p.Env = append(p.Env, name+"="+value)
 	}
@@ -71,6 +91,12 @@ func startLogpipe(t *testing.T, command string, environment map[string]string) *
 	go func() { p.ended <- p.Wait() }()
 	t.Cleanup(func() { _ = p.Process.Kill() }) // of a process that has ended: nothing
 	return p
+}
+
+// runs waits until the process, a starter or a worker, says that it runs.
+func (p *process) runs(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Contains(p.stderr.String(), ` runs"`) }, time.Minute, 20*time.Millisecond, p.stderr)
 }
 
 // end waits for the process and returns its exit status.
@@ -107,6 +133,9 @@ func TestSeparateProcesses(t *testing.T) {
 	processes := map[string]*process{}
 	for _, name := range []string{"worker 1", "worker 2", "starter 1", "starter 2"} {
 		processes[name] = startLogpipe(t, strings.Fields(name)[0], s.environment())
+	}
+	for _, p := range processes {
+		p.runs(t) // one that is stopped while it starts ends with an error
 	}
 	// A deployment in the middle of the traffic: one of each is replaced.
 	deploy := time.AfterFunc(2*time.Second, func() {
