@@ -73,6 +73,9 @@ type echo struct {
 	mu    sync.Mutex
 	kinds map[string]int // by idempotency key
 	times map[string]int
+	// batches and parts of divided ones are counted apart: else parts that come early would take
+	// kinds that whole batches have to meet.
+	batches, parts int
 }
 
 func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -82,9 +85,15 @@ func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	part := strings.Contains(key[strings.LastIndexByte(key, '/')+1:], ".")
 	e.mu.Lock()
 	if _, known := e.kinds[key]; !known {
-		e.kinds[key] = len(e.kinds)
+		count := &e.batches
+		if part {
+			count = &e.parts
+		}
+		e.kinds[key] = *count
+		*count++
 	}
 	kind := e.kinds[key] % 8
 	if kind == 2 && e.kinds[key] != kind {
@@ -93,7 +102,6 @@ func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.times[key]++
 	times := e.times[key]
 	e.mu.Unlock()
-	part := strings.Contains(key[strings.LastIndexByte(key, '/')+1:], ".")
 	if e.mended.Load() || part && kind != 1 || kind == 0 {
 		e.api.ServeHTTP(w, r)
 		return
