@@ -84,7 +84,7 @@ func fuzzForm(f *testing.F, fixture string) {
 			return
 		}
 		w := newEventWriter(&Options{}, nil)
-		text := bytes.TrimSpace([]byte(line))
+		text := trimLine([]byte(line))
 		isCLF, isCSV, isXML := w.readForm(formCLF, text), w.readForm(formCSV, text), w.access.readXML(text)
 		if isCLF && isCSV || isCLF && isXML || isCSV && isXML {
 			t.Fatalf("%q has two forms", line)

@@ -1,7 +1,6 @@
 package apigateway
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -109,7 +108,7 @@ func variableTarget(name string) target {
 // readBy reads a message by a template, and tells whether it is one that the
 // template gives.
 func (a *accessLog) readBy(t *accessTemplate, message messageText) bool {
-	text := bytes.TrimSpace(message.bytes)
+	text := trimLine(message.bytes)
 	if len(text) < len(message.bytes) {
 		message = messageText{bytes: text, clean: message.clean} // the quotes are not where they were
 	}

@@ -44,10 +44,14 @@ func (w *eventWriter) groupOf(name string) *logGroup {
 	return g
 }
 
+// trimLine leaves out what may stand around a line. Any other white space is of a value that
+// is there.
+func trimLine(text []byte) []byte { return bytes.Trim(text, " \t\r\n") }
+
 // detect tells whether a message that is no JSON is an access log in one of the
 // forms that the console of API Gateway offers.
 func (w *eventWriter) detect(g *logGroup, text []byte) bool {
-	text = bytes.TrimSpace(text)
+	text = trimLine(text)
 	if len(text) == 0 {
 		return false
 	}

@@ -14,9 +14,9 @@ const (
 	closeMark = "\uE0F2"
 )
 
-// members are those of a template that is a JSON object. It is none of interest
+// members are those of a template that is a JSON object, from its whole text and pieces. It is none of interest
 // if a name has a variable in it or occurs twice.
-func members(pieces []piece) (_ []Member, ok bool) {
+func members(whole string, pieces []piece) (_ []Member, ok bool) {
 	var text strings.Builder
 	var state jsonText
 	for i, piece := range pieces {
@@ -31,7 +31,7 @@ func members(pieces []piece) (_ []Member, ok bool) {
 			text.WriteString(`"` + mark + `"`)
 		}
 	}
-	m := memberReader{pieces: pieces, dec: jsontext.NewDecoder(strings.NewReader(text.String()))}
+	m := memberReader{text: whole, pieces: pieces, dec: jsontext.NewDecoder(strings.NewReader(text.String()))}
 	if strings.Count(text.String(), openMark) != countVariables(pieces) || !m.object("") {
 		return nil, false
 	}
@@ -67,6 +67,7 @@ func inStrings(pieces []piece) []bool {
 
 // memberReader reads a template with marks for its variables.
 type memberReader struct {
+	text    string // the whole template, for the places of errors
 	pieces  []piece
 	dec     *jsontext.Decoder
 	members []Member
@@ -129,6 +130,6 @@ func (r *memberReader) pattern(raw jsontext.Value) (*Pattern, bool) {
 		pieces = append(pieces, r.pieces[i])
 		text = behind
 	}
-	pattern, err := newPattern("", pieces, false)
+	pattern, err := newPattern(r.text, pieces, false)
 	return pattern, err == nil
 }

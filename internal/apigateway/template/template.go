@@ -43,7 +43,7 @@ func Compile(text string) (*Template, error) {
 	t := &Template{}
 	isJSON := false
 	if strings.HasPrefix(text, "{") {
-		t.members, isJSON = members(pieces)
+		t.members, isJSON = members(text, pieces)
 	}
 	if t.line, err = newPattern(text, pieces, isJSON); err != nil {
 		return nil, err

@@ -192,7 +192,8 @@ func TestCompileErrors(t *testing.T) {
 		"$context.requestId $context.-":       "at character 20: $context. is followed by no name",
 		"$stageVariables. $context.requestId": "at character 1: $stageVariables. is followed by no name",
 		"a $context.requestId$context.stage":  "at character 21: $context.stage stands directly behind another variable, so that nothing tells where that one ends: put a character between them",
-		"$context.requestId$stageVariables.a": "at character 19: $stageVariables.a stands directly behind another variable, so that nothing tells where that one ends: put a character between them",
+		`{"a":{"b":"$context.requestId$context.stage"}}`:              "at character 30: $context.stage stands directly behind another variable, so that nothing tells where that one ends: put a character between them",
+		"$context.requestId$stageVariables.a":                         "at character 19: $stageVariables.a stands directly behind another variable, so that nothing tells where that one ends: put a character between them",
 		"$context.stage$context.path$context.path $context.requestId": "at character 28: $context.path stands directly behind another variable, so that nothing tells where that one ends: put a character between them",
 		strings.Repeat("$context.requestId ", maxVariables+1):         "has 257 variables: API Gateway accepts no such template",
 	} {
