@@ -8,6 +8,8 @@ import (
 	"io"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
+
 	"github.com/log-event-pipeline/logpipe/dev/traffic"
 )
 
@@ -72,6 +74,7 @@ type run struct {
 	*stack
 	out     io.Writer
 	watcher *watcher
+	late    int // looks in a row that had no answer in time
 }
 
 func (r *run) greet(took time.Duration) {
@@ -116,15 +119,23 @@ func (r *run) do(ctx context.Context) (Report, error) {
 			r.summarise(watching)
 		case <-look.C:
 			if err := r.watcher.look(watching); err != nil {
-				return Report{}, err
+				if !r.laterAgain(watching, err) {
+					return Report{}, err
+				}
+				continue
 			}
 			if drain == nil {
+				r.late = 0
 				continue
 			}
 			done, err := drain.done(watching)
 			if err != nil {
-				return Report{}, err
+				if !r.laterAgain(watching, err) {
+					return Report{}, err
+				}
+				continue
 			}
+			r.late = 0
 			if done {
 				report, err := r.finish(watching)
 				return report, errors.Join(failed, err)
@@ -168,6 +179,20 @@ func (r *run) summarise(ctx context.Context) {
 	produced := r.produced.Count()
 	fmt.Fprintf(r.out, "%s  produced %d  delivered %d  on their way %d  open windows %d  requests %d  token requests %d\n",
 		time.Now().Format("15:04:05"), produced, stats.LogEvents, produced-int(stats.LogEvents), open, stats.Attempts, stats.TokenRequests)
+}
+
+// mostLate is how many looks in a row Temporal may be too busy to answer, each for the 10 s
+// that its client waits.
+const mostLate = 6
+
+// laterAgain: Temporal was too busy for an answer in time, which is no fault of the pipeline.
+// The next look sees what this one has not.
+func (r *run) laterAgain(ctx context.Context, err error) bool {
+	if _, slow := errors.AsType[*serviceerror.DeadlineExceeded](err); ctx.Err() != nil || !slow && !errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	r.late++
+	return r.late < mostLate
 }
 
 // finish looks a last time and reconciles.

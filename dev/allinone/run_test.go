@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -269,4 +270,22 @@ func requireNone(t *testing.T, secrets []string, where string, text []byte) {
 			t.Fatalf("%s holds %q: …%q", where, secret, text[max(0, at-60):min(len(text), at+len(secret)+60)])
 		}
 	}
+}
+
+// TestLaterAgain: a Temporal that is too busy to answer for a while does not end a run, and
+// anything else does.
+func TestLaterAgain(t *testing.T) {
+	t.Parallel()
+	slow := fmt.Errorf("list flushes: %w", serviceerror.NewDeadlineExceeded("context deadline exceeded"))
+	r := &run{}
+	for range mostLate - 1 {
+		require.True(t, r.laterAgain(t.Context(), slow))
+	}
+	require.False(t, r.laterAgain(t.Context(), slow), "it has been for a minute")
+	r = &run{}
+	require.True(t, r.laterAgain(t.Context(), context.DeadlineExceeded))
+	require.False(t, r.laterAgain(t.Context(), serviceerror.NewNotFound("no namespace")))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.False(t, r.laterAgain(ended, slow))
 }
